@@ -1,0 +1,292 @@
+"""The affine map between reals and integer codes: `x_hat = scale * (q - zero_point)`.
+
+x is a real value, q its integer code, `x_hat` what the code stands for. `scale` is the step Δ, the distance between
+neighbouring `x_hat`; `zero_point` is the code of the real 0. The names are those of gemmlowp and LiteRT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
+
+
+def qrange(num_bits: int, *, signed: bool = True, narrow_range: bool = False) -> tuple[int, int]:
+    """The lowest and highest code of b = `num_bits` bits: `(qmin, qmax)`.
+
+    Signed: −2^(b−1) … 2^(b−1) − 1, for b from 2 to 16. Unsigned: 0 … 2^b − 1, for b from 1 to 16. `narrow_range`
+    drops the lowest code, which makes a signed range symmetric: −127 … 127 for int8.
+
+    Raises
+    ------
+    ValueError
+        If `num_bits` is not an integer in its range, or the range would hold a single code.
+
+    Examples
+    --------
+    >>> qrange(8), qrange(8, signed=False), qrange(8, narrow_range=True)
+    ((-128, 127), (0, 255), (-127, 127))
+    """
+    fewest = 2 if signed else 1
+    if not _is_integer(num_bits) or not fewest <= num_bits <= 16:
+        kind = "signed" if signed else "unsigned"
+        raise ValueError(f"num_bits: expected an integer from {fewest} to 16 ({kind}), got {num_bits!r}")
+    if narrow_range and num_bits == 1:
+        raise ValueError("narrow_range: expected at least two codes, got num_bits=1 without its lowest code")
+    num_bits = int(num_bits)
+    qmin, qmax = (-(2 ** (num_bits - 1)), 2 ** (num_bits - 1) - 1) if signed else (0, 2**num_bits - 1)
+    return qmin + bool(narrow_range), qmax
+
+
+@dataclass(frozen=True, eq=False)
+class QParams:
+    """The parameters of one quantizer, checked when made and never changed after.
+
+    Attributes
+    ----------
+    scale : float32, or read-only float32 array of shape (channels,)
+        The step Δ > 0, in units of x.
+    zero_point : int, or read-only int32 array of shape (channels,)
+        The code of the real 0, in [qmin, qmax].
+    qmin, qmax : int
+        Lowest and highest code, within −32768 … 65535.
+    axis : int or None
+        None: one scale for the whole tensor. k: one scale for each index of axis k.
+
+    Raises
+    ------
+    ValueError
+        If one of them breaks its rule.
+
+    Examples
+    --------
+    >>> QParams(scale=0.5, zero_point=0, qmin=-128, qmax=127)
+    QParams(scale=np.float32(0.5), zero_point=0, qmin=-128, qmax=127, axis=None)
+    """
+
+    scale: np.float32 | np.ndarray
+    zero_point: int | np.ndarray
+    qmin: int
+    qmax: int
+    axis: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("qmin", "qmax"):
+            code = getattr(self, name)
+            if not _is_integer(code) or not -(2**15) <= code < 2**16:
+                raise ValueError(f"{name}: expected an integer in [-32768, 65535], got {code!r}")
+        if self.qmin >= self.qmax:
+            raise ValueError(f"qmin: expected less than qmax={self.qmax}, got {self.qmin}")
+        scale, zero_point = np.array(as_float32("scale", self.scale)), np.array(self.zero_point)
+        _check_shape("scale", scale, self.axis)
+        if scale.shape != zero_point.shape:
+            raise ValueError(f"zero_point: expected the shape of scale, {scale.shape}, got {zero_point.shape}")
+        if not (np.isfinite(scale) & (scale > 0)).all():
+            raise ValueError(f"scale: expected finite values > 0 in float32, got {self.scale}")
+        inside = zero_point.dtype.kind in "iu" and ((zero_point >= self.qmin) & (zero_point <= self.qmax)).all()
+        if not inside:
+            raise ValueError(f"zero_point: expected integers in [{self.qmin}, {self.qmax}], got {self.zero_point!r}")
+        zero_point = zero_point.astype(np.int32)
+        scale.flags.writeable = zero_point.flags.writeable = False
+        object.__setattr__(self, "scale", scale[()])  # [()] turns an array without axes into a scalar
+        object.__setattr__(self, "zero_point", zero_point if scale.ndim else int(zero_point))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QParams):
+            return NotImplemented
+        same = (self.qmin, self.qmax, self.axis) == (other.qmin, other.qmax, other.axis)
+        same = same and np.array_equal(self.scale, other.scale)
+        return same and np.array_equal(self.zero_point, other.zero_point)
+
+    __hash__ = None  # may hold arrays
+
+
+def choose_qparams(
+    rmin: float | np.ndarray,
+    rmax: float | np.ndarray,
+    *,
+    num_bits: int = 8,
+    symmetric: bool = False,
+    signed: bool = True,
+    narrow_range: bool = False,
+    axis: int | None = None,
+) -> QParams:
+    """Scale and zero point for the real range [rmin, rmax], which is first extended so that it holds 0.
+
+    Affine:     Δ = (rmax − rmin) / (qmax − qmin),   z = rint(qmin − rmin / Δ)
+    Symmetric:  Δ = T / qmax with the threshold T = max(|rmin|, |rmax|),   z = 0
+
+    Between 2^b codes lie 2^b − 1 steps. The zero point is nudged to an integer, so that the real 0 is exact. A range
+    that is all zero gets scale 1 and zero point 0 (qmin, if 0 is no code); a scale below float32's smallest normal
+    number is raised to it.
+
+    Parameters
+    ----------
+    rmin, rmax : float, or array of shape (channels,) when `axis` is given
+        The range, in units of x.
+    num_bits, signed, narrow_range
+        The codes: see `qrange`.
+    symmetric : bool
+        Fix the zero point to 0. Unsigned symmetric codes stand for values ≥ 0 only.
+    axis : int or None
+        The axis that keeps its own scale for each index; None for one scale.
+
+    Raises
+    ------
+    ValueError
+        If the range is not finite or rmin > rmax, shapes don't fit `axis`, or unsigned symmetric meets rmin < 0.
+
+    References
+    ----------
+    Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
+    CVPR 2018, eq. 1 and section 3.1.
+
+    Examples
+    --------
+    >>> choose_qparams(-1.0, 1.0, num_bits=8, symmetric=True).scale == np.float32(1 / 127)
+    np.True_
+    >>> choose_qparams(0.0, 2.55, signed=False)
+    QParams(scale=np.float32(0.01), zero_point=0, qmin=0, qmax=255, axis=None)
+    """
+    qmin, qmax = qrange(num_bits, signed=signed, narrow_range=narrow_range)
+    rmin, rmax = _check_range(rmin, rmax, axis)
+    rmin, rmax = np.minimum(rmin, 0.0), np.maximum(rmax, 0.0)
+    if symmetric and not signed and (rmin < 0).any():
+        raise ValueError(f"rmin: expected >= 0, because unsigned symmetric codes hold no negative value, got {rmin}")
+    if symmetric and qmin > 0:
+        raise ValueError("narrow_range: expected False, because unsigned symmetric needs the code 0, got True")
+    with np.errstate(over="ignore"):  # a range beyond float32 gives an infinite scale, which QParams refuses
+        # In float64, because rmax - rmin of two float32 can overflow; the scale itself is a float32.
+        scale = np.maximum(-rmin, rmax) / qmax if symmetric else (rmax - rmin) / (qmax - qmin)
+        scale = np.where(scale == 0, 1.0, np.maximum(scale, SMALLEST_SCALE)).astype(np.float32)
+    # An all-zero range has no preference: it takes the code 0 where that exists, as a symmetric one does.
+    nudged = np.clip(np.rint(qmin - rmin / scale.astype(np.float64)), qmin, qmax)
+    zero_point = np.where(symmetric | (rmin == rmax), max(qmin, 0), nudged).astype(np.int32)
+    return QParams(scale, zero_point, qmin, qmax, axis)
+
+
+def quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
+    """Codes of x: `q = clip(rint(x / scale) + zero_point, qmin, qmax)`, half to even, clipped before the cast.
+
+    This is Jacob et al. 2018, eq. 1, solved for q, and the ONNX operator QuantizeLinear.
+
+    Parameters
+    ----------
+    x : array of floats or integers, any shape
+        Used as float32. ±inf saturates.
+    qparams : QParams
+
+    Returns
+    -------
+    array of x's shape, in the smallest integer dtype that holds [qmin, qmax]
+
+    Raises
+    ------
+    ValueError
+        If x holds NaN (with their count) or isn't numeric, or the scales don't fit its axis.
+
+    Examples
+    --------
+    >>> quantize([-9.0, 0.5, 1.5, 2.5], QParams(1.0, 0, -4, 3))
+    array([-4,  0,  2,  2], dtype=int8)
+    """
+    x = as_float32("x", x)
+    scale, zero_point = broadcast_qparams(qparams, x)
+    with np.errstate(over="ignore"):  # a quotient beyond float32 is an infinity, and saturates like one
+        q = np.rint(x / scale) + zero_point
+    return np.clip(q, qparams.qmin, qparams.qmax).astype(_code_dtype(qparams))
+
+
+def dequantize(q: np.ndarray, qparams: QParams) -> np.ndarray:
+    """The reals that codes stand for: `x_hat = scale * (q - zero_point)`, float32, of q's shape.
+
+    Raises
+    ------
+    ValueError
+        If q isn't an integer array, or holds a code outside [qmin, qmax], or the scales don't fit its axis.
+
+    Examples
+    --------
+    >>> dequantize([-4, 0, 2], QParams(0.5, -4, -4, 3))
+    array([0., 2., 3.], dtype=float32)
+    """
+    q = np.asarray(q)
+    if q.size and q.dtype.kind not in "iu":
+        raise ValueError(f"q: expected integer codes, got dtype {q.dtype}")
+    if q.size and not qparams.qmin <= q.min() <= q.max() <= qparams.qmax:
+        raise ValueError(f"q: expected codes in [{qparams.qmin}, {qparams.qmax}], got {q.min()} to {q.max()}")
+    scale, zero_point = broadcast_qparams(qparams, q)
+    with np.errstate(over="ignore"):  # a scale near float32's end
+        return scale * (q.astype(np.float32) - zero_point)
+
+
+def fake_quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
+    """Quantize and dequantize: x̂ in float32, the reals that survive the integer codes.
+
+    Raises the same `ValueError` as `quantize`.
+
+    Examples
+    --------
+    >>> fake_quantize([0.24, 0.26, 99.0], QParams(0.5, 0, -128, 127))
+    array([ 0. ,  0.5, 63.5], dtype=float32)
+    """
+    return dequantize(quantize(x, qparams), qparams)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def as_float32(name: str, x: object) -> np.ndarray:
+    """x as a float32 array (x itself where it is one). A `ValueError` if it isn't numeric or holds NaN."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if nans := np.count_nonzero(np.isnan(array)):
+        raise ValueError(f"{name}: expected no NaN, got {nans} of {array.size} values")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes an infinity
+        return array.astype(np.float32, copy=False)
+
+
+def _check_shape(name: str, value: np.ndarray, axis: object) -> None:
+    if axis is not None and not _is_integer(axis):
+        raise ValueError(f"axis: expected None or an integer, got {axis!r}")
+    if value.ndim != (0 if axis is None else 1):
+        wanted = "a scalar (axis is None)" if axis is None else f"one value per index of axis {axis}"
+        raise ValueError(f"{name}: expected {wanted}, got shape {value.shape}")
+
+
+def _check_range(rmin: object, rmax: object, axis: int | None) -> list[np.ndarray]:
+    """Both ends as float64 arrays: without axes for `axis=None`, else with one."""
+    ends = [np.asarray(rmin), np.asarray(rmax)]
+    for name, end in zip(("rmin", "rmax"), ends, strict=True):
+        if end.dtype.kind not in "fiu" or not np.isfinite(end).all():
+            raise ValueError(f"{name}: expected finite numbers, got {end}")
+        _check_shape(name, end, axis)
+    if ends[0].shape != ends[1].shape:
+        raise ValueError(f"rmax: expected the shape of rmin, {ends[0].shape}, got {ends[1].shape}")
+    if (ends[0] > ends[1]).any():
+        raise ValueError(f"rmin: expected <= rmax={rmax}, got {rmin}")
+    return [end.astype(np.float64) for end in ends]
+
+
+def broadcast_qparams(qparams: QParams, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and zero point, both float32, shaped to meet x along the kept axis. Refuses an axis that x lacks."""
+    scale, zero_point = np.float32(qparams.scale), np.float32(qparams.zero_point)
+    if qparams.axis is None:
+        return scale, zero_point
+    axis = qparams.axis
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis: expected one of the {x.ndim} axes of x, got {axis}")
+    if x.shape[axis] != scale.size:
+        raise ValueError(f"axis: expected {scale.size} channels along axis {axis}, got shape {x.shape}")
+    shape = [1] * x.ndim
+    shape[axis] = scale.size
+    return scale.reshape(shape), zero_point.reshape(shape)
+
+
+def _code_dtype(qparams: QParams) -> np.dtype:
+    types = map(np.iinfo, (np.int8, np.uint8, np.int16, np.uint16, np.int32))
+    return next(t.dtype for t in types if t.min <= qparams.qmin and qparams.qmax <= t.max)

@@ -1,0 +1,198 @@
+"""Pictures of quantizers: `plot_*(…, ax=None) -> Axes`, the curves they draw, and the fast redraw of the explorers.
+
+Every line has its own dash and every point its own marker, so that a picture works without colour. `show` gives a
+picture its alt text.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable
+from io import BytesIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from qlib.affine import QParams, choose_qparams, dequantize, fake_quantize
+from qlib.calibrate import CALIBRATORS
+from qlib.error import mse, split_mse
+
+# One style per word, the same in every picture.
+STYLE = {
+    "symmetric": dict(color="C0", linestyle="-", marker="o"),
+    "affine": dict(color="C1", linestyle="--", marker="s"),
+    "total": dict(color="black", linestyle="-"),
+    "rounding": dict(color="C0", linestyle="--"),
+    "clipping": dict(color="C3", linestyle=":"),
+    "approximation": dict(color="0.5", linestyle="-.", linewidth=1),
+}
+CALIBRATOR_MARKERS = dict(zip(CALIBRATORS, "sD^v", strict=True))
+DENSEST = 512  # more levels than this in one picture are one grey band anyway
+
+
+def code_type(x: np.ndarray) -> bool:
+    """Whether x needs signed codes: `signed`, for every quantizer in this file."""
+    return bool(np.min(x) < 0)
+
+
+def bits_curve(x: np.ndarray, bits: Iterable[int], *, axis: int | None = None) -> dict[str, list[float]]:
+    """MSE of the min-max quantizer of x at each bit width, for the keys "symmetric" and "affine"."""
+    curves: dict[str, list[float]] = {}
+    for scheme in ("symmetric", "affine"):
+        symmetric = scheme == "symmetric"
+        rmin, rmax = CALIBRATORS["minmax"](x, symmetric=symmetric, axis=axis)
+        choose = dict(symmetric=symmetric, signed=code_type(x), axis=axis)
+        qparams = [choose_qparams(rmin, rmax, num_bits=b, **choose) for b in bits]
+        curves[scheme] = [mse(x, fake_quantize(x, p)) for p in qparams]
+    return curves
+
+
+def step_curve(x: np.ndarray, steps: Iterable[float], qmin: int, qmax: int) -> np.ndarray:
+    """Rounding and clipping MSE of x with zero point 0 and the codes [qmin, qmax], for each step: shape (steps, 2)."""
+    return np.array([split_mse(x, QParams(step, 0, qmin, qmax)) for step in steps])
+
+
+def calibrated(x: np.ndarray, num_bits: int) -> dict[str, tuple[float, float]]:
+    """For each calibrator the symmetric threshold it chooses for x, and the MSE it reaches: `(threshold, mse)`."""
+    points = {}
+    for name, calibrator in CALIBRATORS.items():
+        codes = dict(num_bits=num_bits, symmetric=True, signed=code_type(x))
+        rmin, rmax = calibrator(x, **codes)
+        qparams = choose_qparams(rmin, rmax, **codes)
+        points[name] = (rmax, mse(x, fake_quantize(x, qparams)))
+    return points
+
+
+def plot_quantizer(qparams: QParams, *, ax: Axes | None = None) -> Axes:
+    """The staircase x → x̂ of one per-tensor quantizer over its range and a little beyond."""
+    ax = _axes(ax)
+    lowest, highest = dequantize([qparams.qmin, qparams.qmax], qparams)
+    x = np.linspace(lowest - 2 * qparams.scale, highest + 2 * qparams.scale, 4001, dtype=np.float32)
+    ax.plot(x, x, label="x", **STYLE["approximation"])
+    ax.plot(x, fake_quantize(x, qparams), label="x_hat", **STYLE["total"])
+    ax.set(xlabel="x", ylabel="x_hat")
+    ax.legend()
+    return ax
+
+
+def plot_histogram(x: np.ndarray, *, ax: Axes | None = None) -> Axes:
+    """How many values of x lie where, on a logarithmic scale: rare values far out stay visible."""
+    ax = _axes(ax)
+    ax.hist(np.ravel(x), bins=100, color="0.75", edgecolor="0.4", histtype="stepfilled")
+    ax.set(xlabel="x", ylabel="values (log scale)", yscale="log")
+    return ax
+
+
+def plot_levels(qparams: QParams, *, ax: Axes | None = None, height: float = 0.08, label: str = "levels"):
+    """Every x̂ that a quantizer can give, as a row of ticks at the foot of the picture. Returns the ticks."""
+    ax = _axes(ax)
+    codes = np.arange(qparams.qmin, qparams.qmax + 1)
+    levels = dequantize(codes[:: max(1, codes.size // DENSEST)], qparams)
+    foot = blended_transform_factory(ax.transData, ax.transAxes)
+    return ax.vlines(levels, height - 0.06, height, color="C0", linewidth=1.5, transform=foot, label=label)
+
+
+def plot_error_vs_bits(curves: dict[str, list[float]], bits: Iterable[int], *, ax: Axes | None = None) -> Axes:
+    """MSE against bit width from `bits_curve`, beside a line that falls by 6.02 dB, a factor of 4, per bit."""
+    ax, bits = _axes(ax), np.array(list(bits))
+    for scheme, errors in curves.items():
+        ax.plot(bits, errors, label=scheme, markersize=4, **STYLE[scheme])
+    # Anchored where no scheme is special: in the middle of the affine curve.
+    anchor = len(bits) // 2
+    guide = curves["affine"][anchor] * 4.0 ** (bits[anchor] - bits)
+    ax.plot(bits, guide, label="÷ 4 per bit", **STYLE["approximation"])
+    ax.set(xlabel="num_bits", ylabel="mean squared error")
+    if guide.any():
+        ax.set_yscale("log")
+    _legend_beside(ax)
+    return ax
+
+
+def plot_error_vs_step(steps: np.ndarray, curve: np.ndarray, *, ax: Axes | None = None) -> Axes:
+    """MSE against step from `step_curve`, split in rounding and clipping, beside the approximation Δ²/12."""
+    ax = _axes(ax)
+    _plot_split(ax, steps, curve)
+    ax.plot(steps, np.square(steps) / 12, label="Δ²/12", **STYLE["approximation"])
+    ax.set(xlabel="step Δ (log scale)", ylabel="mean squared error", xscale="log")
+    _log_from_best(ax, curve)
+    _legend_beside(ax)
+    return ax
+
+
+def plot_error_vs_threshold(
+    thresholds: np.ndarray, curve: np.ndarray, points: dict[str, tuple[float, float]], *, ax: Axes | None = None
+) -> Axes:
+    """MSE against threshold from `step_curve`, split, with the thresholds of the calibrators (`calibrated`) marked."""
+    ax = _axes(ax)
+    _plot_split(ax, thresholds, curve)
+    for name, (threshold, error) in points.items():
+        ax.plot(threshold, error, CALIBRATOR_MARKERS[name], color="C2", mec="black", ms=8, label=name)
+    ax.set(xlabel="threshold T", ylabel="mean squared error")
+    _log_from_best(ax, curve)
+    _legend_beside(ax)
+    return ax
+
+
+def figure(columns: int = 1, *, width: float = 4.5, height: float = 3.2) -> list[Axes]:
+    """Axes side by side in one new figure (inches for each). The figure is nobody's but the caller's: no pyplot."""
+    fig = Figure(figsize=(columns * width, height), dpi=90, layout="constrained")
+    FigureCanvasAgg(fig)
+    return list(np.ravel(fig.subplots(1, columns)))
+
+
+def fix_layout(fig: Figure) -> None:
+    """Make room for labels as they are now, and keep it: laying out again costs more than drawing."""
+    fig.set_layout_engine("constrained")
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+
+
+def png(fig: Figure) -> bytes:
+    """The picture that the figure shows now, as PNG without a software stamp, compressed fast rather than small."""
+    buffer = BytesIO()
+    fig.canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    return buffer.getvalue()
+
+
+def img(picture: bytes, alt: str) -> str:
+    """An HTML image that carries its bytes with it."""
+    source = base64.b64encode(picture).decode("ascii")
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}" style="max-width: 100%">'
+
+
+class show:  # noqa: N801 -- reads as a verb in a lesson
+    """The figure of `ax`, with alt text, as the last line of a cell."""
+
+    def __init__(self, ax: Axes, *, alt: str) -> None:
+        self.html, self.alt = img(png(ax.figure), alt), alt
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return figure()[0] if ax is None else ax
+
+
+def _legend_beside(ax: Axes) -> None:
+    """To the right of the axes, where it can't hide a curve."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+
+def _plot_split(ax: Axes, x: np.ndarray, curve: np.ndarray) -> None:
+    for name, errors in (("total", curve.sum(axis=1)), ("rounding", curve[:, 0]), ("clipping", curve[:, 1])):
+        ax.plot(x, errors, label=name, **STYLE[name])
+
+
+def _log_from_best(ax: Axes, curve: np.ndarray) -> None:
+    """Logarithmic y from a tenth of the smallest total upwards: parts far below it are not what one looks at."""
+    total = curve.sum(axis=1)
+    if total.min() > 0:
+        ax.set(yscale="log", ylim=(total.min() / 10, total.max() * 2))
