@@ -180,7 +180,7 @@ def quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
 
     Returns
     -------
-    array of x's shape, in the smallest integer dtype that holds [qmin, qmax]
+    array of x's shape, in the smallest dtype that holds [qmin, qmax]: unsigned where no code is negative
 
     Raises
     ------
@@ -250,9 +250,31 @@ def as_float32(name: str, x: object) -> np.ndarray:
         return array.astype(np.float32, copy=False)
 
 
-def _check_shape(name: str, value: np.ndarray, axis: object) -> None:
+def as_sample(name: str, x: object) -> np.ndarray:
+    """x as `as_float32` gives it, refused also if it is empty or holds ±inf: something to measure."""
+    array = as_float32(name, x)
+    if array.size == 0:
+        raise ValueError(f"{name}: expected at least one value, got none")
+    if infinite := np.count_nonzero(np.isinf(array)):
+        raise ValueError(f"{name}: expected finite values, got {infinite} infinite of {array.size}")
+    return array
+
+
+def check_axis(axis: object) -> None:
+    """Refuse an axis that is neither None nor an integer."""
     if axis is not None and not _is_integer(axis):
         raise ValueError(f"axis: expected None or an integer, got {axis!r}")
+
+
+def check_count(name: str, value: object, most: int | None = None) -> None:
+    """Refuse what is no integer from 1 on, or from 1 to `most`."""
+    if not _is_integer(value) or value < 1 or (most is not None and value > most):
+        wanted = "from 1 on" if most is None else f"from 1 to {most}"
+        raise ValueError(f"{name}: expected an integer {wanted}, got {value!r}")
+
+
+def _check_shape(name: str, value: np.ndarray, axis: object) -> None:
+    check_axis(axis)
     if value.ndim != (0 if axis is None else 1):
         wanted = "a scalar (axis is None)" if axis is None else f"one value per index of axis {axis}"
         raise ValueError(f"{name}: expected {wanted}, got shape {value.shape}")
@@ -288,5 +310,5 @@ def broadcast_qparams(qparams: QParams, x: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _code_dtype(qparams: QParams) -> np.dtype:
-    types = map(np.iinfo, (np.int8, np.uint8, np.int16, np.uint16, np.int32))
-    return next(t.dtype for t in types if t.min <= qparams.qmin and qparams.qmax <= t.max)
+    types = (np.uint8, np.uint16) if qparams.qmin >= 0 else (np.int8, np.int16, np.int32)
+    return next(np.dtype(t) for t in types if np.iinfo(t).min <= qparams.qmin and qparams.qmax <= np.iinfo(t).max)

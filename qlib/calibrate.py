@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qlib.affine import as_float32, choose_qparams, fake_quantize, qrange
+from qlib.affine import as_sample, check_axis, check_count, choose_qparams, fake_quantize, qrange
 from qlib.error import mse as mean_squared_error
 
 Range = tuple[float, float] | tuple[np.ndarray, np.ndarray]
@@ -45,7 +45,7 @@ def minmax(
     >>> minmax([-1.0, 3.0]), minmax([-1.0, 3.0], symmetric=True)
     ((-1.0, 3.0), (-3.0, 3.0))
     """
-    x = _checked(x, num_bits, axis)
+    x = _checked(x, num_bits, signed, axis)
     if axis is not None:
         return _per_channel(minmax, x, axis, symmetric=symmetric)
     return _cut(x, symmetric, np.max(np.abs(x))) if symmetric else _ends(x)
@@ -74,9 +74,9 @@ def percentile(
     >>> percentile(np.arange(101.0), percent=90, symmetric=True)
     (0.0, 90.0)
     """
-    if not 0 < percent <= 100:
+    if not isinstance(percent, (int, float, np.number)) or not 0 < percent <= 100:
         raise ValueError(f"percent: expected a number in (0, 100], got {percent!r}")
-    x = _checked(x, num_bits, axis)
+    x = _checked(x, num_bits, signed, axis)
     if axis is not None:
         return _per_channel(percentile, x, axis, symmetric=symmetric, percent=percent)
     if symmetric:
@@ -104,7 +104,7 @@ def mse(
     Raises
     ------
     ValueError
-        Like `minmax`, and if `candidates` is below 1, or unsigned symmetric codes meet negative values.
+        Like `minmax`, and if `candidates` is no integer from 1 on, or unsigned symmetric codes meet negative values.
 
     References
     ----------
@@ -117,9 +117,8 @@ def mse(
     True
     """
     codes = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, narrow_range=narrow_range)
-    if candidates < 1:
-        raise ValueError(f"candidates: expected at least 1, got {candidates!r}")
-    x = _checked(x, num_bits, axis)
+    check_count("candidates", candidates)
+    x = _checked(x, num_bits, signed, axis)
     if axis is not None:
         return _per_channel(mse, x, axis, **codes, candidates=candidates)
     widest = minmax(x, symmetric=symmetric)
@@ -147,21 +146,20 @@ def entropy(
     Raises
     ------
     ValueError
-        Like `minmax`, and if `bins` is below 1.
+        Like `minmax`, and if `bins` is no integer from 1 on.
 
     References
     ----------
-    Migacz, "8-bit inference with TensorRT", GPU Technology Conference 2017: the pseudocode of its entropy calibration,
-    which counts zeros and knows 128 levels only.
+    Migacz, "8-bit inference with TensorRT", GPU Technology Conference 2017: the pseudocode of its entropy calibration.
+    That one counts zeros, knows 128 levels only, leaves out the widest candidate, and adds half a bin to the threshold.
 
     Examples
     --------
     >>> entropy([-1.0, 0.25, 1.0], num_bits=16)
     (-1.0, 1.0)
     """
-    if bins < 1:
-        raise ValueError(f"bins: expected at least 1, got {bins!r}")
-    x = _checked(x, num_bits, axis)
+    check_count("bins", bins)
+    x = _checked(x, num_bits, signed, axis)
     if axis is not None:
         options = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, bins=bins)
         return _per_channel(entropy, x, axis, **options)
@@ -170,7 +168,8 @@ def entropy(
     levels = 2 ** (num_bits - 1 if two_sided else num_bits)
     if levels >= bins or rmin == rmax:
         return minmax(x, symmetric=symmetric)
-    counts, edges = np.histogram(np.abs(x[x != 0]), bins=bins, range=(0.0, max(-rmin, rmax)))
+    # In float64: the edges between denormal numbers would coincide in float32.
+    counts, edges = np.histogram(np.abs(x[x != 0], dtype=np.float64), bins=bins, range=(0.0, max(-rmin, rmax)))
     divergences = [kl_divergence(*_clipped_and_quantized(counts, i, levels)) for i in range(levels, bins + 1)]
     return _cut(x, symmetric, edges[levels + int(np.argmin(divergences))])
 
@@ -211,13 +210,10 @@ def _clipped_and_quantized(counts: np.ndarray, i: int, levels: int) -> tuple[np.
     return p, np.where(filled, merged[level] / np.maximum(spread[level], 1), 0.0)
 
 
-def _checked(x: object, num_bits: int, axis: int | None) -> np.ndarray:
-    x = as_float32("x", x)
-    qrange(num_bits, signed=False)
-    if x.size == 0:
-        raise ValueError("x: expected at least one value, got none")
-    if infinite := np.count_nonzero(np.isinf(x)):
-        raise ValueError(f"x: expected finite values, got {infinite} infinite of {x.size}")
+def _checked(x: object, num_bits: int, signed: bool, axis: int | None) -> np.ndarray:
+    x = as_sample("x", x)
+    qrange(num_bits, signed=signed)
+    check_axis(axis)
     if axis is not None and not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: expected one of the {x.ndim} axes of x, got {axis}")
     return x

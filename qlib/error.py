@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlib.affine import QParams, as_float32, broadcast_qparams, fake_quantize
+from qlib.affine import QParams, as_float32, as_sample, broadcast_qparams, fake_quantize
 
 
 def mse(x: np.ndarray, x_hat: np.ndarray) -> float:
@@ -13,7 +13,7 @@ def mse(x: np.ndarray, x_hat: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If shapes differ, a value is NaN, or there is no value.
+        If shapes differ, a value is NaN, or x is empty or holds ±inf.
 
     Examples
     --------
@@ -81,9 +81,7 @@ def split_mse(x: np.ndarray, qparams: QParams) -> tuple[float, float]:
 
 def _difference(x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
     """x − x_hat in float64, checked."""
-    x, x_hat = as_float32("x", x), as_float32("x_hat", x_hat)
+    x, x_hat = as_sample("x", x), as_float32("x_hat", x_hat)
     if x.shape != x_hat.shape:
         raise ValueError(f"x_hat: expected the shape of x, {x.shape}, got {x_hat.shape}")
-    if x.size == 0:
-        raise ValueError("x: expected at least one value, got none")
     return np.subtract(x, x_hat, dtype=np.float64)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qlib.affine import check_count
+
 if TYPE_CHECKING:
     import keras
 
@@ -57,14 +59,15 @@ def verified(name: str, folder: Path = DATA) -> Path:
     for needed in (path, sums):
         if not needed.is_file():
             raise ValueError(f"{name}: expected the file {needed}, got none (missing). {mend}")
-    expected = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines() if line.strip())
-    if name not in expected:
+    lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
+    expected = next((line[0] for line in lines if line[1:] == [name]), None)
+    if expected is None:
         raise ValueError(f"{name}: expected a line in SHA256SUMS, got none. {mend}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != expected[name]:
+    if found != expected:
         what = "altered" if zipfile.is_zipfile(path) else "truncated or not a zip file"
         raise ValueError(
-            f"{name}: expected SHA-256 {expected[name][:12]}…, got {found[:12]}… "
+            f"{name}: expected SHA-256 {expected[:12]}…, got {found[:12]}… "
             f"in {path.stat().st_size:,} bytes ({what}). {mend}"
         )
     return path
@@ -133,7 +136,13 @@ def cnn_tensors(n_images: int = 10) -> dict[str, np.ndarray]:
         "conv1 weights" (3, 3, 1, 32), "conv2 weights", "dense1 weights", "dense2 weights": kernels with the output
         channel on the last axis. "conv1 activations" (n_images, 26, 26, 32) and so on: outputs after ReLU;
         "dense2 logits": outputs of the last layer before its softmax, which is where negative values are left.
+
+    Raises
+    ------
+    ValueError
+        If `n_images` is no integer from 1 to 10000, or a data file is missing, truncated or altered.
     """
+    check_count("n_images", n_images, 10_000)
     model, (_, (x_test, _)) = load_cnn(), load_mnist()
     tensors = {}
     hidden = x_test[:n_images, ..., None].astype(np.float32) / 255

@@ -137,7 +137,7 @@ def plot_error_vs_threshold(
     return ax
 
 
-def figure(columns: int = 1, *, width: float = 4.5, height: float = 3.2) -> list[Axes]:
+def figure(columns: int = 1, *, width: float = 6.0, height: float = 3.4) -> list[Axes]:
     """Axes side by side in one new figure (inches for each). The figure is nobody's but the caller's: no pyplot."""
     fig = Figure(figsize=(columns * width, height), dpi=90, layout="constrained")
     FigureCanvasAgg(fig)

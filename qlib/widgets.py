@@ -19,7 +19,7 @@ from qlib.error import max_abs_error, mse, split_mse, sqnr_db
 
 Tensors = dict[str, np.ndarray]
 Numbers = dict[str, str]
-WIDE = {"description_width": "8em"}
+WIDE = {"description_width": "9em"}
 
 
 class Explorer(ipw.VBox):
@@ -35,13 +35,16 @@ class Explorer(ipw.VBox):
     title = ""
     repaint: tuple[str, ...] = ("tensor",)
 
-    def __init__(self, tensors: Tensors, **controls: ipw.Widget) -> None:
+    def __init__(self, tensors: Tensors, *, tensor: str | None = None, **controls: ipw.Widget) -> None:
         if not tensors:
             raise ValueError("tensors: expected a dict with at least one named array, got an empty one")
+        tensor = next(iter(tensors)) if tensor is None else tensor
+        if tensor not in tensors:
+            raise ValueError(f"tensor: expected one of {list(tensors)}, got {tensor!r}")
         self.tensors = {name: np.asarray(x, np.float32) for name, x in tensors.items()}
-        tensor = ipw.Dropdown(options=list(tensors), description="tensor", style=WIDE)
-        self.controls = {"tensor": tensor, **controls}
-        self.axes = plots.figure(2, width=5)
+        choice = ipw.Dropdown(options=list(tensors), value=tensor, description="tensor", style=WIDE)
+        self.controls = {"tensor": choice, **controls}
+        self.axes = plots.figure(2, width=5.5)
         self.remembered: dict[tuple, object] = {}
         self._painted: tuple | None = None
         self.picture, self.text, self.error = ipw.HTML(), ipw.HTML(), ipw.HTML()
@@ -121,9 +124,10 @@ class BitWidthExplorer(Explorer):
     repaint = ("tensor", "granularity")
     bits = range(2, 17)
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors, *, tensor: str | None = None) -> None:
         super().__init__(
             tensors,
+            tensor=tensor,
             scheme=_choice("scheme", ["symmetric", "affine"]),
             granularity=_choice("granularity", ["per-tensor", "per-channel"]),
             num_bits=ipw.IntSlider(4, min(self.bits), max(self.bits), description="num_bits", style=WIDE),
@@ -168,11 +172,11 @@ class StepExplorer(Explorer):
     title = "Error against step size"
     repaint = ("tensor", "num_bits")
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors, *, tensor: str | None = None) -> None:
         relative = ipw.FloatLogSlider(1, base=2, min=-6, max=2, step=0.125, readout_format=".3f")
         relative.description, relative.style = "step ÷ min-max", WIDE
         num_bits = ipw.IntSlider(4, 2, 8, description="num_bits", style=WIDE)
-        super().__init__(tensors, num_bits=num_bits, relative=relative)
+        super().__init__(tensors, tensor=tensor, num_bits=num_bits, relative=relative)
 
     def background(self, tensor, num_bits, **_) -> None:
         x, (left, right) = self.tensors[tensor], self.axes
@@ -209,10 +213,10 @@ class ThresholdExplorer(Explorer):
     title = "Error against threshold"
     repaint = ("tensor", "num_bits")
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors, *, tensor: str | None = None) -> None:
         fraction = ipw.FloatSlider(1.0, min=0.02, max=1.0, step=0.02, description="T ÷ max|x|", style=WIDE)
         num_bits = ipw.IntSlider(4, 2, 8, description="num_bits", style=WIDE)
-        super().__init__(tensors, num_bits=num_bits, fraction=fraction)
+        super().__init__(tensors, tensor=tensor, num_bits=num_bits, fraction=fraction)
 
     def background(self, tensor, num_bits, **_) -> None:
         x, (left, right) = self.tensors[tensor], self.axes
@@ -268,7 +272,7 @@ class TrainingBar(ipw.HBox):
 
 
 def _choice(name: str, options: list[str]) -> ipw.Widget:
-    return ipw.ToggleButtons(options=options, description=name, style=WIDE)
+    return ipw.Dropdown(options=options, description=name, style=WIDE)
 
 
 def _marker(ax):

@@ -1,0 +1,42 @@
+# make lab: open the first lesson. make test: run every check. Both install what they need first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LESSON := $(firstword $(sort $(wildcard notebooks/0*.ipynb)))
+ARGS   ?=
+
+.PHONY: setup lab test baseline pins clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing the workbook into $(VENV): about 2 GB, some minutes, once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "Adding what the tests need."
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+lab: setup
+	$(BIN)/python -m jupyter lab --config=.jupyter/jupyter_lab_config.json $(ARGS) $(LESSON)
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check qlib tests data
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# Runs the notebooks anew and stores their outputs, which `make test` compares from then on.
+baseline: $(VENV)/.installed-test
+	$(BIN)/python tests/baseline.py $(ARGS)
+
+# Renews constraints.txt: the newest versions that pyproject.toml allows, for every system at once.
+pins: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \
+		--no-header --no-annotate --upgrade --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis

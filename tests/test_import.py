@@ -1,0 +1,174 @@
+"""`import qlib` is light, every public name is there, and each file imports only what stands below it."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qlib
+
+HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py"}
+QLIB = Path(qlib.__file__).parent
+
+
+def fresh_python(code, cwd):
+    """What `code` prints as JSON, run in a new interpreter."""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, timeout=120)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_import_qlib_loads_numpy_and_nothing_heavier(tmp_path):
+    loaded = fresh_python("import json, sys, qlib; print(json.dumps(sorted(sys.modules)))", tmp_path)
+    packages = {module.split(".")[0] for module in loaded}
+    assert "numpy" in packages and not packages & HEAVY
+    assert {module for module in loaded if module.startswith("qlib.")} == {
+        "qlib.affine",
+        "qlib.calibrate",
+        "qlib.error",
+    }
+
+
+def test_the_core_works_without_loading_anything_heavier(tmp_path):
+    code = """
+import json, sys, qlib
+x_hat = qlib.fake_quantize([0.26, 9], qlib.choose_qparams(*qlib.CALIBRATORS["minmax"]([-1, 0.75]), num_bits=3))
+print(json.dumps([x_hat.tolist(), sorted(sys.modules)]))
+"""
+    x_hat, loaded = fresh_python(code, tmp_path)
+    assert x_hat == [0.25, 0.75]  # codes of 1.75 / 7 = 0.25 each
+    assert not {module.split(".")[0] for module in loaded} & HEAVY
+
+
+def test_load_mnist_needs_no_tensorflow(tmp_path):
+    code = "import json, sys, qlib; qlib.load_mnist(); print(json.dumps(sorted(sys.modules)))"
+    assert not {module.split(".")[0] for module in fresh_python(code, tmp_path)} & HEAVY
+
+
+def test_every_public_name_arrives_on_first_use(tmp_path):
+    code = """
+import json, qlib
+print(json.dumps({name: type(getattr(qlib, name)).__name__ for name in qlib.__all__}))
+"""
+    kinds = fresh_python(code, tmp_path)
+    assert set(kinds) == set(qlib.__all__) and len(qlib.__all__) == len(set(qlib.__all__))
+    modules = {name for name, kind in kinds.items() if kind == "module"}
+    assert modules == {"mnist", "plots", "widgets"}
+    assert kinds["CALIBRATORS"] == "dict" and kinds["QParams"] == "type"
+    assert {kinds[name] for name in set(kinds) - modules - {"CALIBRATORS", "QParams"}} == {"function"}
+
+
+def test_the_functions_are_those_of_their_modules():
+    assert qlib.load_mnist is qlib.mnist.load_mnist and qlib.quantize.__module__ == "qlib.affine"
+    assert qlib.mse.__module__ == qlib.split_mse.__module__ == "qlib.error"
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'qlib' has no attribute 'quantise'"):
+        _ = qlib.quantise
+    assert not hasattr(qlib, "tensorflow")
+
+
+# ------------------------------------------------------------------- floors
+
+CORE = {"qlib.affine", "qlib.error", "qlib.calibrate"}
+# file: (what of qlib it may import, what else at its top, what else inside its functions); the table of DESIGN.md
+FLOORS = {
+    "affine": (set(), {"numpy"}, set()),
+    "error": ({"qlib.affine"}, {"numpy"}, set()),
+    "calibrate": ({"qlib.affine", "qlib.error"}, {"numpy"}, set()),
+    "tflite": (set(), {"numpy"}, set()),
+    "fixedpoint": (set(), {"numpy"}, set()),
+    "integer": ({"qlib.tflite", "qlib.fixedpoint"}, {"numpy"}, set()),
+    "mnist": ({"qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
+    "deploy": ({"qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
+    "plots": (CORE, {"numpy", "matplotlib"}, set()),
+    "widgets": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets"}, set()),
+    "exercises": (CORE, {"numpy"}, set()),  # every file in that folder
+    "__init__": (CORE, {"numpy"}, set()),
+}
+FILES = sorted(QLIB.rglob("*.py"))
+
+
+def imported_names(tree):
+    """The modules that a syntax tree imports; `from qlib import plots` counts as qlib.plots."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["qlib" if node.level else "", node.module]))
+            inside = {f"qlib.{alias.name}" for alias in node.names if (QLIB / f"{alias.name}.py").exists()}
+            names |= inside if module == "qlib" and inside else {module}
+    return names
+
+
+def imports(source):
+    """(at the top, inside functions, for the type checker only), without the standard library."""
+    tree = ast.parse(source)
+    places = {"top": set(), "functions": set(), "types": set()}
+
+    def visit(node, place):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            places[place] |= imported_names(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            place = "functions"
+        for field, children in ast.iter_fields(node):
+            checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and field == "body"
+            for child in children if isinstance(children, list) else [children]:
+                if isinstance(child, ast.AST):
+                    visit(child, "types" if checked else place)
+
+    visit(tree, "top")
+    return [{name for name in names if name.split(".")[0] not in sys.stdlib_module_names} for names in places.values()]
+
+
+def split_own(names):
+    own = {name for name in names if name.split(".")[0] == "qlib"}
+    return own, {name.split(".")[0] for name in names - own}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(QLIB).as_posix())
+def test_a_file_imports_only_what_stands_below_it(path):
+    floor = path.stem if path.parent == QLIB else path.parent.name
+    assert floor in FLOORS, f"{path.name} has no floor: give it one in DESIGN.md and here"
+    own, at_the_top, in_functions = FLOORS[floor]
+    top, functions, _ = imports(path.read_text(encoding="utf-8"))
+    top_own, top_others = split_own(top)
+    functions_own, functions_others = split_own(functions)
+    assert top_own | functions_own <= own
+    assert top_others <= at_the_top
+    assert functions_others <= at_the_top | in_functions
+
+
+def test_no_floor_imports_one_above_it():
+    order = list(FLOORS)[:-1]
+    for name in order:
+        assert all(order.index(below.removeprefix("qlib.")) < order.index(name) for below in FLOORS[name][0])
+
+
+def test_the_reader_of_imports_tells_places_apart():
+    source = """
+import os, numpy as np
+from typing import TYPE_CHECKING
+from qlib import plots
+from qlib.affine import quantize
+if TYPE_CHECKING:
+    import keras
+class A:
+    import h5py
+def f():
+    import tensorflow as tf
+    from .error import mse
+"""
+    top, functions, types = imports(source)
+    assert top == {"numpy", "qlib.plots", "qlib.affine", "h5py"}
+    assert functions == {"tensorflow", "qlib.error"} and types == {"keras"}
+
+
+def test_there_is_no_file_without_a_subject():
+    stems = {path.stem for path in FILES}
+    assert FILES and not stems & {"utils", "util", "config", "base", "common", "helpers"}
