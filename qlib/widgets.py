@@ -50,6 +50,7 @@ class Explorer(ipw.VBox):
         self.picture, self.text, self.error = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.png, self.numbers = b"", {}
         for control in self.controls.values():
+            control.layout.width = "34em"
             control.observe(self._changed, "value")
         super().__init__([*self.controls.values(), self.error, self.picture, self.text])
         self.refresh()
