@@ -21,7 +21,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 lab: setup
-	$(BIN)/python -m jupyter lab --config=.jupyter/jupyter_lab_config.json $(ARGS) $(LESSON)
+	$(BIN)/python -m jupyter lab --config=.jupyter/jupyter_lab_config.json --LabApp.default_url=/lab/tree/$(LESSON) $(ARGS)
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .

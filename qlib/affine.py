@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qlib.arguments import as_float32, check_axis, check_flags, check_range, check_shape, is_integer
+
 SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
 
 
@@ -22,15 +24,16 @@ def qrange(num_bits: int, *, signed: bool = True, narrow_range: bool = False) ->
     Raises
     ------
     ValueError
-        If `num_bits` is not an integer in its range, or the range would hold a single code.
+        If `num_bits` is not an integer in its range, a flag is no bool, or the range would hold a single code.
 
     Examples
     --------
     >>> qrange(8), qrange(8, signed=False), qrange(8, narrow_range=True)
     ((-128, 127), (0, 255), (-127, 127))
     """
+    check_flags(signed=signed, narrow_range=narrow_range)
     fewest = 2 if signed else 1
-    if not _is_integer(num_bits) or not fewest <= num_bits <= 16:
+    if not is_integer(num_bits) or not fewest <= num_bits <= 16:
         kind = "signed" if signed else "unsigned"
         raise ValueError(f"num_bits: expected an integer from {fewest} to 16 ({kind}), got {num_bits!r}")
     if narrow_range and num_bits == 1:
@@ -75,12 +78,12 @@ class QParams:
     def __post_init__(self) -> None:
         for name in ("qmin", "qmax"):
             code = getattr(self, name)
-            if not _is_integer(code) or not -(2**15) <= code < 2**16:
+            if not is_integer(code) or not -(2**15) <= code < 2**16:
                 raise ValueError(f"{name}: expected an integer in [-32768, 65535], got {code!r}")
         if self.qmin >= self.qmax:
             raise ValueError(f"qmin: expected less than qmax={self.qmax}, got {self.qmin}")
         scale, zero_point = np.array(as_float32("scale", self.scale)), np.array(self.zero_point)
-        _check_shape("scale", scale, self.axis)
+        check_shape("scale", scale, self.axis)
         if scale.shape != zero_point.shape:
             raise ValueError(f"zero_point: expected the shape of scale, {scale.shape}, got {zero_point.shape}")
         if not (np.isfinite(scale) & (scale > 0)).all():
@@ -151,7 +154,8 @@ def choose_qparams(
     QParams(scale=np.float32(0.01), zero_point=0, qmin=0, qmax=255, axis=None)
     """
     qmin, qmax = qrange(num_bits, signed=signed, narrow_range=narrow_range)
-    rmin, rmax = _check_range(rmin, rmax, axis)
+    check_flags(symmetric=symmetric)
+    rmin, rmax = check_range(rmin, rmax, axis)
     rmin, rmax = np.minimum(rmin, 0.0), np.maximum(rmax, 0.0)
     if symmetric and not signed and (rmin < 0).any():
         raise ValueError(f"rmin: expected >= 0, because unsigned symmetric codes hold no negative value, got {rmin}")
@@ -215,9 +219,9 @@ def dequantize(q: np.ndarray, qparams: QParams) -> np.ndarray:
     q = np.asarray(q)
     if q.size and q.dtype.kind not in "iu":
         raise ValueError(f"q: expected integer codes, got dtype {q.dtype}")
+    scale, zero_point = broadcast_qparams(qparams, q)
     if q.size and not qparams.qmin <= q.min() <= q.max() <= qparams.qmax:
         raise ValueError(f"q: expected codes in [{qparams.qmin}, {qparams.qmax}], got {q.min()} to {q.max()}")
-    scale, zero_point = broadcast_qparams(qparams, q)
     with np.errstate(over="ignore"):  # a scale near float32's end
         return scale * (q.astype(np.float32) - zero_point)
 
@@ -235,73 +239,15 @@ def fake_quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
     return dequantize(quantize(x, qparams), qparams)
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def as_float32(name: str, x: object) -> np.ndarray:
-    """x as a float32 array (x itself where it is one). A `ValueError` if it isn't numeric or holds NaN."""
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    if nans := np.count_nonzero(np.isnan(array)):
-        raise ValueError(f"{name}: expected no NaN, got {nans} of {array.size} values")
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes an infinity
-        return array.astype(np.float32, copy=False)
-
-
-def as_sample(name: str, x: object) -> np.ndarray:
-    """x as `as_float32` gives it, refused also if it is empty or holds ±inf: something to measure."""
-    array = as_float32(name, x)
-    if array.size == 0:
-        raise ValueError(f"{name}: expected at least one value, got none")
-    if infinite := np.count_nonzero(np.isinf(array)):
-        raise ValueError(f"{name}: expected finite values, got {infinite} infinite of {array.size}")
-    return array
-
-
-def check_axis(axis: object) -> None:
-    """Refuse an axis that is neither None nor an integer."""
-    if axis is not None and not _is_integer(axis):
-        raise ValueError(f"axis: expected None or an integer, got {axis!r}")
-
-
-def check_count(name: str, value: object, most: int | None = None) -> None:
-    """Refuse what is no integer from 1 on, or from 1 to `most`."""
-    if not _is_integer(value) or value < 1 or (most is not None and value > most):
-        wanted = "from 1 on" if most is None else f"from 1 to {most}"
-        raise ValueError(f"{name}: expected an integer {wanted}, got {value!r}")
-
-
-def _check_shape(name: str, value: np.ndarray, axis: object) -> None:
-    check_axis(axis)
-    if value.ndim != (0 if axis is None else 1):
-        wanted = "a scalar (axis is None)" if axis is None else f"one value per index of axis {axis}"
-        raise ValueError(f"{name}: expected {wanted}, got shape {value.shape}")
-
-
-def _check_range(rmin: object, rmax: object, axis: int | None) -> list[np.ndarray]:
-    """Both ends as float64 arrays: without axes for `axis=None`, else with one."""
-    ends = [np.asarray(rmin), np.asarray(rmax)]
-    for name, end in zip(("rmin", "rmax"), ends, strict=True):
-        if end.dtype.kind not in "fiu" or not np.isfinite(end).all():
-            raise ValueError(f"{name}: expected finite numbers, got {end}")
-        _check_shape(name, end, axis)
-    if ends[0].shape != ends[1].shape:
-        raise ValueError(f"rmax: expected the shape of rmin, {ends[0].shape}, got {ends[1].shape}")
-    if (ends[0] > ends[1]).any():
-        raise ValueError(f"rmin: expected <= rmax={rmax}, got {rmin}")
-    return [end.astype(np.float64) for end in ends]
-
-
 def broadcast_qparams(qparams: QParams, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero point, both float32, shaped to meet x along the kept axis. Refuses an axis that x lacks."""
+    if not isinstance(qparams, QParams):
+        raise ValueError(f"qparams: expected a QParams, got {qparams!r}")
     scale, zero_point = np.float32(qparams.scale), np.float32(qparams.zero_point)
     if qparams.axis is None:
         return scale, zero_point
     axis = qparams.axis
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"axis: expected one of the {x.ndim} axes of x, got {axis}")
+    check_axis(axis, x.ndim)
     if x.shape[axis] != scale.size:
         raise ValueError(f"axis: expected {scale.size} channels along axis {axis}, got shape {x.shape}")
     shape = [1] * x.ndim

@@ -11,21 +11,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qlib.affine import as_sample, check_axis, check_count, choose_qparams, fake_quantize, qrange
+from qlib.affine import choose_qparams, fake_quantize, qrange
+from qlib.arguments import as_float32, check_axis, check_count, check_flags, refuse_unmeasurable
 from qlib.error import mse as mean_squared_error
 
 Range = tuple[float, float] | tuple[np.ndarray, np.ndarray]
 
 
 def minmax(
-    x: np.ndarray, *, num_bits: int = 8, symmetric: bool = False, signed: bool = True, axis: int | None = None
+    x: np.ndarray,
+    *,
+    num_bits: int = 8,
+    symmetric: bool = False,
+    signed: bool = True,
+    narrow_range: bool = False,
+    axis: int | None = None,
 ) -> Range:
     """The smallest range that clips nothing: (min, max), or (−T, T) with T = max|x| when symmetric.
 
     Parameters
     ----------
     x : array of floats, any shape
-    num_bits, signed
+    num_bits, signed, narrow_range
         The codes, as in `qrange`. They have no influence here, but every calibrator takes them.
     symmetric : bool
     axis : int or None
@@ -45,7 +52,7 @@ def minmax(
     >>> minmax([-1.0, 3.0]), minmax([-1.0, 3.0], symmetric=True)
     ((-1.0, 3.0), (-3.0, 3.0))
     """
-    x = _checked(x, num_bits, signed, axis)
+    x = _checked(x, num_bits, symmetric, signed, narrow_range, axis)
     if axis is not None:
         return _per_channel(minmax, x, axis, symmetric=symmetric)
     return _cut(x, symmetric, np.max(np.abs(x))) if symmetric else _ends(x)
@@ -57,6 +64,7 @@ def percentile(
     num_bits: int = 8,
     symmetric: bool = False,
     signed: bool = True,
+    narrow_range: bool = False,
     axis: int | None = None,
     percent: float = 99.9,
 ) -> Range:
@@ -76,7 +84,7 @@ def percentile(
     """
     if not isinstance(percent, (int, float, np.number)) or not 0 < percent <= 100:
         raise ValueError(f"percent: expected a number in (0, 100], got {percent!r}")
-    x = _checked(x, num_bits, signed, axis)
+    x = _checked(x, num_bits, symmetric, signed, narrow_range, axis)
     if axis is not None:
         return _per_channel(percentile, x, axis, symmetric=symmetric, percent=percent)
     if symmetric:
@@ -92,8 +100,8 @@ def mse(
     num_bits: int = 8,
     symmetric: bool = False,
     signed: bool = True,
-    axis: int | None = None,
     narrow_range: bool = False,
+    axis: int | None = None,
     candidates: int = 100,
 ) -> Range:
     """The least mean squared error among `candidates` ranges: the min-max range shrunk to 1/candidates … 1 of itself.
@@ -118,7 +126,7 @@ def mse(
     """
     codes = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, narrow_range=narrow_range)
     check_count("candidates", candidates)
-    x = _checked(x, num_bits, signed, axis)
+    x = _checked(x, num_bits, symmetric, signed, narrow_range, axis)
     if axis is not None:
         return _per_channel(mse, x, axis, **codes, candidates=candidates)
     widest = minmax(x, symmetric=symmetric)
@@ -133,6 +141,7 @@ def entropy(
     num_bits: int = 8,
     symmetric: bool = False,
     signed: bool = True,
+    narrow_range: bool = False,
     axis: int | None = None,
     bins: int = 2048,
 ) -> Range:
@@ -159,9 +168,9 @@ def entropy(
     (-1.0, 1.0)
     """
     check_count("bins", bins)
-    x = _checked(x, num_bits, signed, axis)
+    x = _checked(x, num_bits, symmetric, signed, narrow_range, axis)
     if axis is not None:
-        options = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, bins=bins)
+        options = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, narrow_range=narrow_range, bins=bins)
         return _per_channel(entropy, x, axis, **options)
     rmin, rmax = _ends(x)
     two_sided = (symmetric and signed) or rmin < 0 < rmax
@@ -210,12 +219,13 @@ def _clipped_and_quantized(counts: np.ndarray, i: int, levels: int) -> tuple[np.
     return p, np.where(filled, merged[level] / np.maximum(spread[level], 1), 0.0)
 
 
-def _checked(x: object, num_bits: int, signed: bool, axis: int | None) -> np.ndarray:
-    x = as_sample("x", x)
-    qrange(num_bits, signed=signed)
-    check_axis(axis)
-    if axis is not None and not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"axis: expected one of the {x.ndim} axes of x, got {axis}")
+def _checked(x: object, num_bits: int, symmetric: bool, signed: bool, narrow_range: bool, axis: int | None):
+    """x as float32, after every argument that all calibrators share was checked."""
+    x = as_float32("x", x)
+    refuse_unmeasurable("x", x)
+    qrange(num_bits, signed=signed, narrow_range=narrow_range)
+    check_flags(symmetric=symmetric)
+    check_axis(axis, x.ndim)
     return x
 
 

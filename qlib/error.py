@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlib.affine import QParams, as_float32, as_sample, broadcast_qparams, fake_quantize
+from qlib.affine import QParams, broadcast_qparams, fake_quantize
+from qlib.arguments import as_float32, as_reals, refuse_unmeasurable
 
 
 def mse(x: np.ndarray, x_hat: np.ndarray) -> float:
-    """Mean squared error, `mean((x − x_hat)²)`, in units of x squared; summed in float64.
+    """Mean squared error, `mean((x − x_hat)²)`, in units of x squared; taken and summed in float64.
 
     Raises
     ------
@@ -64,14 +65,14 @@ def split_mse(x: np.ndarray, qparams: QParams) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        As `quantize` does, and if x is empty.
+        As `quantize` does, and if x is empty or holds ±inf.
 
     Examples
     --------
     >>> split_mse([0.25, 5.0], QParams(1.0, 0, -4, 3))
     (0.03125, 2.0)
     """
-    x = as_float32("x", x)
+    x = as_float32("x", x)  # as quantize sees it
     squared = np.square(_difference(x, fake_quantize(x, qparams)))
     scale, zero_point = broadcast_qparams(qparams, x)
     clipped = (x < scale * (qparams.qmin - zero_point)) | (x > scale * (qparams.qmax - zero_point))
@@ -81,7 +82,8 @@ def split_mse(x: np.ndarray, qparams: QParams) -> tuple[float, float]:
 
 def _difference(x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
     """x − x_hat in float64, checked."""
-    x, x_hat = as_sample("x", x), as_float32("x_hat", x_hat)
+    x, x_hat = as_reals("x", x), as_reals("x_hat", x_hat)
+    refuse_unmeasurable("x", x)
     if x.shape != x_hat.shape:
         raise ValueError(f"x_hat: expected the shape of x, {x.shape}, got {x_hat.shape}")
     return np.subtract(x, x_hat, dtype=np.float64)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qlib.affine import check_count
+from qlib.arguments import check_count
 
 if TYPE_CHECKING:
     import keras
@@ -102,7 +102,7 @@ def build_cnn() -> keras.Model:
     layers = keras.layers
     return keras.Sequential(
         [
-            keras.Input((28, 28, 1)),
+            keras.Input((28, 28, 1), name="image"),
             layers.Conv2D(32, (3, 3), activation="relu", name="conv1"),
             layers.MaxPooling2D((2, 2), name="pool1"),
             layers.Conv2D(64, (3, 3), activation="relu", name="conv2"),

@@ -14,6 +14,7 @@ from io import BytesIO
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
@@ -34,8 +35,8 @@ CALIBRATOR_MARKERS = dict(zip(CALIBRATORS, "sD^v", strict=True))
 DENSEST = 512  # more levels than this in one picture are one grey band anyway
 
 
-def code_type(x: np.ndarray) -> bool:
-    """Whether x needs signed codes: `signed`, for every quantizer in this file."""
+def needs_signed(x: np.ndarray) -> bool:
+    """Whether x has negative values: the `signed` of every quantizer that a picture makes for it."""
     return bool(np.min(x) < 0)
 
 
@@ -45,7 +46,7 @@ def bits_curve(x: np.ndarray, bits: Iterable[int], *, axis: int | None = None) -
     for scheme in ("symmetric", "affine"):
         symmetric = scheme == "symmetric"
         rmin, rmax = CALIBRATORS["minmax"](x, symmetric=symmetric, axis=axis)
-        choose = dict(symmetric=symmetric, signed=code_type(x), axis=axis)
+        choose = dict(symmetric=symmetric, signed=needs_signed(x), axis=axis)
         qparams = [choose_qparams(rmin, rmax, num_bits=b, **choose) for b in bits]
         curves[scheme] = [mse(x, fake_quantize(x, p)) for p in qparams]
     return curves
@@ -60,7 +61,7 @@ def calibrated(x: np.ndarray, num_bits: int) -> dict[str, tuple[float, float]]:
     """For each calibrator the symmetric threshold it chooses for x, and the MSE it reaches: `(threshold, mse)`."""
     points = {}
     for name, calibrator in CALIBRATORS.items():
-        codes = dict(num_bits=num_bits, symmetric=True, signed=code_type(x))
+        codes = dict(num_bits=num_bits, symmetric=True, signed=needs_signed(x))
         rmin, rmax = calibrator(x, **codes)
         qparams = choose_qparams(rmin, rmax, **codes)
         points[name] = (rmax, mse(x, fake_quantize(x, qparams)))
@@ -87,13 +88,12 @@ def plot_histogram(x: np.ndarray, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_levels(qparams: QParams, *, ax: Axes | None = None, height: float = 0.08, label: str = "levels"):
-    """Every x̂ that a quantizer can give, as a row of ticks at the foot of the picture. Returns the ticks."""
-    ax = _axes(ax)
+def mark_levels(qparams: QParams, ax: Axes) -> LineCollection:
+    """The x̂ of a per-tensor quantizer as ticks at the foot of `ax` (a selection where they are too many to see)."""
     codes = np.arange(qparams.qmin, qparams.qmax + 1)
     levels = dequantize(codes[:: max(1, codes.size // DENSEST)], qparams)
     foot = blended_transform_factory(ax.transData, ax.transAxes)
-    return ax.vlines(levels, height - 0.06, height, color="C0", linewidth=1.5, transform=foot, label=label)
+    return ax.vlines(levels, 0.02, 0.08, color="C0", linewidth=1.5, transform=foot)
 
 
 def plot_error_vs_bits(curves: dict[str, list[float]], bits: Iterable[int], *, ax: Axes | None = None) -> Axes:

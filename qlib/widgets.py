@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import ipywidgets as ipw
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from qlib import plots
 from qlib.affine import QParams, choose_qparams, fake_quantize, qrange
@@ -19,6 +23,7 @@ from qlib.error import max_abs_error, mse, split_mse, sqnr_db
 
 Tensors = dict[str, np.ndarray]
 Numbers = dict[str, str]
+T = TypeVar("T")
 WIDE = {"description_width": "9em"}
 
 
@@ -53,7 +58,7 @@ class Explorer(ipw.VBox):
             control.layout.width = "34em"
             control.observe(self._changed, "value")
         super().__init__([*self.controls.values(), self.error, self.picture, self.text])
-        self.refresh()
+        self.draw()
 
     def background(self, **values) -> None:
         """Draw what stays while a slider moves."""
@@ -63,26 +68,21 @@ class Explorer(ipw.VBox):
         """Move the rest, and say the numbers."""
         raise NotImplementedError
 
-    def once(self, key: tuple, compute):
+    def once(self, key: tuple, compute: Callable[[], T]) -> T:
         """`compute()`, or what it returned the last time for this key."""
         if key not in self.remembered:
             self.remembered[key] = compute()
         return self.remembered[key]
 
-    def refresh(self) -> None:
-        """Draw the state of the controls. An exception is shown in the panel, and the old picture stays."""
-        try:
-            values = {name: control.value for name, control in self.controls.items()}
-            wanted = tuple(values[name] for name in self.repaint)
-            if wanted != self._painted:
-                self._paint(values)
-                self._painted = wanted
-            self.numbers = self.move(**values)
-            self.png = plots.png(self.axes[0].figure)
-        except Exception as error:  # whatever it is, the person at the slider has to see it
-            message = html.escape(f"{type(error).__name__}: {error}")
-            self.error.value = f'<p role="alert"><b>This setting failed.</b> {message}</p>'
-            return
+    def draw(self) -> None:
+        """Draw the state of the controls."""
+        values = {name: control.value for name, control in self.controls.items()}
+        wanted = tuple(values[name] for name in self.repaint)
+        if wanted != self._painted:
+            self._paint(values)
+            self._painted = wanted
+        self.numbers = self.move(**values)
+        self.png = plots.png(self.axes[0].figure)
         self.error.value = ""
         self.picture.value = plots.img(self.png, self.alt)
         rows = "; ".join(f"{name} <b>{value}</b>" for name, value in self.numbers.items())
@@ -102,7 +102,20 @@ class Explorer(ipw.VBox):
     __str__ = __repr__
 
     def _changed(self, change) -> None:
-        self.refresh()
+        """Draw; an exception is shown in the panel, and the old picture stays without its numbers."""
+        try:
+            self.draw()
+        except Exception as error:  # whatever it is, the person at the slider has to see it
+            message = html.escape(f"{type(error).__name__}: {error}")
+            self.error.value = f'<p role="alert"><b>This setting failed.</b> {message}</p>'
+            self.text.value = ""
+
+    def _mark_levels(self, qparams: QParams) -> None:
+        """Show these levels at the foot of the histogram instead of the last ones."""
+        levels, self.levels = self.levels, None
+        if levels is not None:
+            levels.remove()
+        self.levels = plots.mark_levels(qparams, self.axes[0])
 
     def _paint(self, values: dict) -> None:
         self._painted = None  # half a background must not pass for a whole one
@@ -119,7 +132,7 @@ class Explorer(ipw.VBox):
 
 
 class BitWidthExplorer(Explorer):
-    """Error against bit width: each bit halves the step and divides the mean squared error by about 4."""
+    """Error against bit width: each bit about halves the step and divides the mean squared error by about 4."""
 
     title = "Error against bit width"
     repaint = ("tensor", "granularity")
@@ -136,31 +149,27 @@ class BitWidthExplorer(Explorer):
 
     def background(self, tensor, granularity, **_) -> None:
         x, (left, right) = self.tensors[tensor], self.axes
-        axis = None if granularity == "per-tensor" else x.ndim - 1
+        axis = _axis(x, granularity)
         curves = self.once((tensor, axis), lambda: plots.bits_curve(x, self.bits, axis=axis))
-        plots.plot_histogram(x, ax=left)
-        left.set_title(tensor)
+        _histogram(left, tensor, x)
         plots.plot_error_vs_bits(curves, self.bits, ax=right)
-        self.curves, self.here, self.levels = curves, _marker(right), None
+        self.curves, self.here, self.levels = curves, _ring(right), None
 
     def move(self, tensor, scheme, granularity, num_bits) -> Numbers:
         x = self.tensors[tensor]
-        axis = None if granularity == "per-tensor" else x.ndim - 1
-        symmetric = scheme == "symmetric"
+        axis, symmetric, signed = _axis(x, granularity), scheme == "symmetric", plots.needs_signed(x)
         rmin, rmax = CALIBRATORS["minmax"](x, symmetric=symmetric, axis=axis)
-        choose = dict(num_bits=num_bits, symmetric=symmetric, signed=plots.code_type(x))
-        qparams = choose_qparams(rmin, rmax, axis=axis, **choose)
+        qparams = choose_qparams(rmin, rmax, num_bits=num_bits, symmetric=symmetric, signed=signed, axis=axis)
         x_hat = fake_quantize(x, qparams)
-        if self.levels is not None:
-            self.levels.remove()
-        # Per channel every channel has levels of its own; the widest one reaches across the picture.
-        widest = choose_qparams(np.min(rmin), np.max(rmax), **choose)
-        self.levels = plots.plot_levels(widest, ax=self.axes[0])
+        # Per channel every channel has levels of its own; the picture shows those of the widest.
+        widest = int(np.argmax(np.ravel(qparams.scale)))
+        scale, zero_point = np.ravel(qparams.scale)[widest], np.ravel(qparams.zero_point)[widest]
+        self._mark_levels(QParams(scale, zero_point, qparams.qmin, qparams.qmax))
         self.here.set_data([num_bits], [self.curves[scheme][num_bits - min(self.bits)]])
         steps = np.unique(qparams.scale)
-        step = f"{steps[0]:.4g}" if steps.size == 1 else f"{steps[0]:.4g} to {steps[-1]:.4g}"
         return {
-            "step": step,
+            "codes": f"{qparams.qmin} to {qparams.qmax}",
+            "step": f"{steps[0]:.4g}" if steps.size == 1 else f"{steps[0]:.4g} to {steps[-1]:.4g}",
             "mse": f"{mse(x, x_hat):.4g}",
             "max |error|": f"{max_abs_error(x, x_hat):.4g}",
             "SQNR": f"{sqnr_db(x, x_hat):.2f} dB",
@@ -181,25 +190,22 @@ class StepExplorer(Explorer):
 
     def background(self, tensor, num_bits, **_) -> None:
         x, (left, right) = self.tensors[tensor], self.axes
-        self.qmin, self.qmax = qrange(num_bits, signed=plots.code_type(x))
+        self.qmin, self.qmax = qrange(num_bits, signed=plots.needs_signed(x))
         self.widest = CALIBRATORS["minmax"](x, symmetric=True)[1] / self.qmax
         steps = self.widest * np.exp2(np.linspace(-6, 2, 65))
         curve = self.once((tensor, num_bits), lambda: plots.step_curve(x, steps, self.qmin, self.qmax))
-        plots.plot_histogram(x, ax=left)
-        left.set_title(tensor)
-        left.set_xlim(left.get_xlim())  # the levels may reach further than the data
+        _histogram(left, tensor, x)
         plots.plot_error_vs_step(steps, curve, ax=right)
-        self.here, self.levels = _marker(right), None
+        self.here, self.levels = _ring(right), None
 
     def move(self, tensor, relative, **_) -> Numbers:
         x = self.tensors[tensor]
         qparams = QParams(np.float32(self.widest * relative), 0, self.qmin, self.qmax)
         rounding, clipping = split_mse(x, qparams)
-        if self.levels is not None:
-            self.levels.remove()
-        self.levels = plots.plot_levels(qparams, ax=self.axes[0])
+        self._mark_levels(qparams)
         self.here.set_data([qparams.scale], [rounding + clipping])
         return {
+            "codes": f"{self.qmin} to {self.qmax}",
             "step": f"{qparams.scale:.4g}",
             "rounding": f"{rounding:.4g}",
             "clipping": f"{clipping:.4g}",
@@ -221,28 +227,30 @@ class ThresholdExplorer(Explorer):
 
     def background(self, tensor, num_bits, **_) -> None:
         x, (left, right) = self.tensors[tensor], self.axes
-        self.qmin, self.qmax = qrange(num_bits, signed=plots.code_type(x))
+        self.qmin, self.qmax = qrange(num_bits, signed=plots.needs_signed(x))
         self.largest = CALIBRATORS["minmax"](x, symmetric=True)[1]
         thresholds = self.largest * np.linspace(0.02, 1, 50)
         steps = thresholds / self.qmax
         curve = self.once((tensor, num_bits, "curve"), lambda: plots.step_curve(x, steps, self.qmin, self.qmax))
         self.points = self.once((tensor, num_bits, "points"), lambda: plots.calibrated(x, num_bits))
-        plots.plot_histogram(x, ax=left)
-        left.set_title(tensor)
+        _histogram(left, tensor, x)
         self.cuts = [left.axvline(0, color="C3", linestyle=":") for _ in range(2)]
         plots.plot_error_vs_threshold(thresholds, curve, self.points, ax=right)
-        self.here = _marker(right)
+        self.here = _ring(right)
 
     def move(self, tensor, fraction, **_) -> Numbers:
         x, threshold = self.tensors[tensor], fraction * self.largest
         qparams = QParams(np.float32(threshold / self.qmax), 0, self.qmin, self.qmax)
         rounding, clipping = split_mse(x, qparams)
-        for cut, sign in zip(self.cuts, (-1, 1), strict=True):
-            cut.set_xdata([sign * threshold] * 2)
+        # The lowest code reaches one step beyond −T, except for unsigned codes, which begin at 0.
+        lowest = self.qmin * float(qparams.scale)
+        for cut, end in zip(self.cuts, (lowest, threshold), strict=True):
+            cut.set_xdata([end, end])
         self.here.set_data([threshold], [rounding + clipping])
         numbers = {
+            "codes": f"{self.qmin} to {self.qmax}",
             "T": f"{threshold:.4g}",
-            "values beyond ±T": f"{np.mean(np.abs(x) > threshold):.2%}",
+            "clipped": f"{np.mean((x < lowest) | (x > threshold)):.2%} of the values",
             "rounding": f"{rounding:.4g}",
             "clipping": f"{clipping:.4g}",
             "total mse": f"{rounding + clipping:.4g}",
@@ -276,6 +284,21 @@ def _choice(name: str, options: list[str]) -> ipw.Widget:
     return ipw.Dropdown(options=options, description=name, style=WIDE)
 
 
-def _marker(ax):
+def _ring(ax: Axes) -> Line2D:
     """A ring that shows where the slider stands."""
     return ax.plot([], [], "o", ms=13, mfc="none", mec="C3", mew=2.5, zorder=5)[0]
+
+
+def _histogram(ax: Axes, name: str, x: np.ndarray) -> None:
+    """The histogram of x, with limits that stay when levels or cuts reach further than the data."""
+    plots.plot_histogram(x, ax=ax).set_title(name)
+    ax.set_xlim(ax.get_xlim())
+
+
+def _axis(x: np.ndarray, granularity: str) -> int | None:
+    """The axis of the channels, the last one; None for per-tensor."""
+    if granularity == "per-tensor":
+        return None
+    if x.ndim < 2:
+        raise ValueError(f"granularity: per-channel expects a tensor with channels, got shape {x.shape}")
+    return x.ndim - 1

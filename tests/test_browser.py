@@ -4,7 +4,6 @@ Debian's Chromium is used (`chromium` on the PATH): where it is missing these te
 skip is a failure (conftest.py).
 """
 
-import json
 import os
 import re
 import shutil
@@ -76,21 +75,29 @@ def browser():
 
 @pytest.fixture(scope="module")
 def lesson(lab, browser):
-    """Lesson 03, all cells run, and what the console complained of meanwhile."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.complaints = []
-    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    """Lesson 03, all cells run."""
+    page = open_page(browser)
     run_all(page, lab, "03_formulas.ipynb")
     return page
 
 
 def test_run_all_reaches_the_end(lesson):
-    stored = json.loads((NOTEBOOKS / "03_formulas.ipynb").read_text(encoding="utf-8"))
-    cells = sum(cell["cell_type"] == "code" for cell in stored["cells"])
-    bottom(lesson)
-    expect(lesson.locator(".jp-InputPrompt", has_text=f"[{cells}]:")).to_be_visible()
+    assert_last_cell_ran(lesson, "03_formulas.ipynb")
     assert lesson.complaints == []
+
+
+def test_training_shows_its_progress_and_lesson_04_reaches_the_end(lab, browser):
+    page = open_page(browser)
+    run_all(page, lab, "04_mnist.ipynb")
+    assert_last_cell_ran(page, "04_mnist.ipynb")
+    for _ in range(60):  # back to the training cell
+        if page.get_by_text("batch 1875 of 1875").count():
+            break
+        page.locator(".jp-WindowedPanel-outer").first.evaluate("element => { element.scrollTop -= 400 }")
+        page.wait_for_timeout(200)
+    expect(page.get_by_text("batch 1875 of 1875: accuracy 0.9")).to_have_count(1)
+    assert page.complaints == []
+    page.close()
 
 
 def test_no_popup_asks_for_anything(lesson):
@@ -130,7 +137,7 @@ def test_every_choice_can_be_made(lesson, name):
 
 def test_an_error_is_shown_in_the_panel(lab, browser):
     """A tensor that can't be drawn: the panel says why, the old picture stays, and the next choice mends it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = open_page(browser)
     source = [
         "import numpy as np",
         "from qlib import widgets",
@@ -151,6 +158,22 @@ def test_an_error_is_shown_in_the_panel(lab, browser):
     panel.locator("select").select_option("good")
     expect(panel.locator("[role=alert]")).to_have_count(0)
     page.close()
+
+
+def open_page(browser) -> Page:
+    """A page that remembers what its console complains of."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.complaints = []
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    return page
+
+
+def assert_last_cell_ran(page: Page, name: str) -> None:
+    stored = nbformat.read(NOTEBOOKS / name, as_version=4)
+    cells = sum(cell.cell_type == "code" for cell in stored.cells)
+    bottom(page)
+    expect(page.locator(".jp-InputPrompt", has_text=f"[{cells}]:")).to_be_visible()
 
 
 def run_all(page: Page, lab: SimpleNamespace, name: str) -> None:

@@ -146,7 +146,7 @@ def test_kl_divergence(p, q, expected):
 
 
 def tensorrt_2017(x, levels, bins):
-    """The threshold, by the pseudocode of Migacz (2017), slides 34 and 35, one loop per line of it.
+    """The threshold, by the pseudocode of Migacz (2017), one loop per line of it.
 
     Two differences, which qlib's docstring names: zeros are left out, and the number of levels is free. Two more are
     pinned down here: the threshold is the upper edge of the last bin kept, where the slides add half a bin, and i goes

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from baseline import METADATA, NOTEBOOKS, lessons, normalise
 
@@ -96,8 +97,8 @@ def test_form_of_a_lesson(name):
     assert [part for part in parts if part not in text] == []
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert max(len(line) for cell in code_cells(notebook) for line in cell.source.splitlines()) <= 100
-    lines = [cell.source.count("\n") + 1 for cell in code_cells(notebook)]
-    assert max(lines) <= 16 and statistics.median(lines) <= 7
+    lines = [sum(map(bool, map(str.strip, cell.source.splitlines()))) for cell in code_cells(notebook)]
+    assert max(lines) <= 18 and statistics.median(lines) <= 6.5 and np.mean(np.array(lines) > 12) < 0.1
 
 
 @pytest.mark.parametrize("name", LESSONS)
