@@ -10,7 +10,7 @@ ARGS   ?=
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@echo "Installing the workbook into $(VENV): about 2 GB, some minutes, once."
+	@echo "Installing the workbook into $(VENV): about 3 GB, some minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
 	@touch $@

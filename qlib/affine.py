@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qlib.arguments import as_float32, check_axis, check_flags, check_range, check_shape, is_integer
+from qlib.arguments import as_array, as_float32, check_axis, check_flags, check_range, check_shape, is_integer
 
 SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
 
@@ -82,7 +82,7 @@ class QParams:
                 raise ValueError(f"{name}: expected an integer in [-32768, 65535], got {code!r}")
         if self.qmin >= self.qmax:
             raise ValueError(f"qmin: expected less than qmax={self.qmax}, got {self.qmin}")
-        scale, zero_point = np.array(as_float32("scale", self.scale)), np.array(self.zero_point)
+        scale, zero_point = np.array(as_float32("scale", self.scale)), as_array("zero_point", self.zero_point)
         check_shape("scale", scale, self.axis)
         if scale.shape != zero_point.shape:
             raise ValueError(f"zero_point: expected the shape of scale, {scale.shape}, got {zero_point.shape}")
@@ -216,7 +216,7 @@ def dequantize(q: np.ndarray, qparams: QParams) -> np.ndarray:
     >>> dequantize([-4, 0, 2], QParams(0.5, -4, -4, 3))
     array([0., 2., 3.], dtype=float32)
     """
-    q = np.asarray(q)
+    q = as_array("q", q)
     if q.size and q.dtype.kind not in "iu":
         raise ValueError(f"q: expected integer codes, got dtype {q.dtype}")
     scale, zero_point = broadcast_qparams(qparams, q)

@@ -8,12 +8,17 @@ from __future__ import annotations
 import numpy as np
 
 
+def as_array(name: str, x: object) -> np.ndarray:
+    """x as an array, refused if its rows have different lengths."""
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array of real numbers, got rows of different shapes") from None
+
+
 def as_reals(name: str, x: object) -> np.ndarray:
     """x as an array of numbers, of its own dtype; refused if it isn't numeric or holds NaN (with their count)."""
-    try:
-        array = np.asarray(x)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"{name}: expected an array of real numbers, got rows of different shapes") from None
+    array = as_array(name, x)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if nans := np.count_nonzero(np.isnan(array)):
@@ -74,7 +79,7 @@ def check_shape(name: str, value: np.ndarray, axis: object) -> None:
 
 def check_range(rmin: object, rmax: object, axis: int | None) -> list[np.ndarray]:
     """Both ends of a range as float64 arrays: finite, in order, without axes for `axis=None`, else with one."""
-    ends = [np.asarray(rmin), np.asarray(rmax)]
+    ends = [as_array("rmin", rmin), as_array("rmax", rmax)]
     for name, end in zip(("rmin", "rmax"), ends, strict=True):
         if end.dtype.kind not in "fiu" or not np.isfinite(end).all():
             raise ValueError(f"{name}: expected finite numbers, got {end}")

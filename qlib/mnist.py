@@ -124,7 +124,9 @@ def load_cnn(*, folder: Path = DATA) -> keras.Model:
         If `mnist_cnn.keras` is missing, truncated or altered.
     """
     path = verified("mnist_cnn.keras", folder)
-    return import_tensorflow().keras.models.load_model(path, compile=False)
+    model = build_cnn()
+    model.load_weights(path)  # the weights alone: older Keras can't read a newer one's description of the layers
+    return model
 
 
 def cnn_tensors(n_images: int = 10) -> dict[str, np.ndarray]:
