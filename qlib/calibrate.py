@@ -150,7 +150,8 @@ def entropy(
     Not symmetric, the same threshold cuts the min-max range. Exact zeros are not counted: every quantizer here keeps
     them exact, and after a ReLU they would outweigh all else. The histogram of |x| gets as many levels as the codes
     have for one sign, 2^(b−1), or 2^b where all codes stand for one sign. With as many levels as bins there is nothing
-    to choose, and the range is min-max. Everything else is as in `minmax`.
+    to choose, and the range is min-max. It wants far more values than bins: of a few hundred it says little.
+    Everything else is as in `minmax`.
 
     Raises
     ------

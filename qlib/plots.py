@@ -43,6 +43,7 @@ def needs_signed(x: np.ndarray) -> bool:
 def bits_curve(x: np.ndarray, bits: Iterable[int], *, axis: int | None = None) -> dict[str, list[float]]:
     """MSE of the min-max quantizer of x at each bit width, for the keys "symmetric" and "affine"."""
     curves: dict[str, list[float]] = {}
+    bits = list(bits)
     for scheme in ("symmetric", "affine"):
         symmetric = scheme == "symmetric"
         rmin, rmax = CALIBRATORS["minmax"](x, symmetric=symmetric, axis=axis)

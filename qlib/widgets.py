@@ -96,10 +96,8 @@ class Explorer(ipw.VBox):
     def __repr__(self) -> str:
         if self.error.value:
             return f"{self.title}: failed"
-        settings = {name: control.value for name, control in self.controls.items()}
-        return "; ".join(f"{name} {value}" for name, value in {**settings, **self.numbers}.items())
-
-    __str__ = __repr__
+        shown = {name: control.value for name, control in self.controls.items()} | self.numbers
+        return "; ".join(f"{name} {value}" for name, value in shown.items())
 
     def _changed(self, change) -> None:
         """Draw; an exception is shown in the panel, and the old picture stays without its numbers."""
@@ -121,6 +119,7 @@ class Explorer(ipw.VBox):
         self._painted = None  # half a background must not pass for a whole one
         for ax in self.axes:
             ax.clear()
+            ax.set_subplotspec(ax.get_subplotspec())  # back to the first place, or the layout starts from the last one
         self.background(**values)
         plots.fix_layout(self.axes[0].figure)
 
@@ -142,8 +141,8 @@ class BitWidthExplorer(Explorer):
         super().__init__(
             tensors,
             tensor=tensor,
-            scheme=_choice("scheme", ["symmetric", "affine"]),
-            granularity=_choice("granularity", ["per-tensor", "per-channel"]),
+            scheme=ipw.Dropdown(options=["symmetric", "affine"], description="scheme", style=WIDE),
+            granularity=ipw.Dropdown(options=["per-tensor", "per-channel"], description="granularity", style=WIDE),
             num_bits=ipw.IntSlider(4, min(self.bits), max(self.bits), description="num_bits", style=WIDE),
         )
 
@@ -162,11 +161,11 @@ class BitWidthExplorer(Explorer):
         qparams = choose_qparams(rmin, rmax, num_bits=num_bits, symmetric=symmetric, signed=signed, axis=axis)
         x_hat = fake_quantize(x, qparams)
         # Per channel every channel has levels of its own; the picture shows those of the widest.
-        widest = int(np.argmax(np.ravel(qparams.scale)))
-        scale, zero_point = np.ravel(qparams.scale)[widest], np.ravel(qparams.zero_point)[widest]
-        self._mark_levels(QParams(scale, zero_point, qparams.qmin, qparams.qmax))
+        widths, scales, zero_points = np.ravel(rmax - rmin), np.ravel(qparams.scale), np.ravel(qparams.zero_point)
+        widest = int(np.argmax(widths))
+        self._mark_levels(QParams(scales[widest], zero_points[widest], qparams.qmin, qparams.qmax))
         self.here.set_data([num_bits], [self.curves[scheme][num_bits - min(self.bits)]])
-        steps = np.unique(qparams.scale)
+        steps = np.unique(scales[widths > 0]) if widths.any() else scales[:1]  # a channel of zeros has no step
         return {
             "codes": f"{qparams.qmin} to {qparams.qmax}",
             "step": f"{steps[0]:.4g}" if steps.size == 1 else f"{steps[0]:.4g} to {steps[-1]:.4g}",
@@ -278,10 +277,6 @@ class TrainingBar(ipw.HBox):
 
     def __repr__(self) -> str:
         return f"a progress bar of {self.bar.max} batches"
-
-
-def _choice(name: str, options: list[str]) -> ipw.Widget:
-    return ipw.Dropdown(options=options, description=name, style=WIDE)
 
 
 def _ring(ax: Axes) -> Line2D:

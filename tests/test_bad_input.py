@@ -15,6 +15,7 @@ from qlib.mnist import DATA, cnn_tensors, load_cnn, load_mnist, verified
 NAN, INF = np.nan, np.inf
 INT8 = QParams(1, 0, -128, 127)
 ROWS = QParams([1, 1], [0, 0], -128, 127, axis=0)  # two channels
+RAGGED = [[1.0], [2.0, 3.0]]
 ERRORS = (mse, max_abs_error, sqnr_db)
 MAPS = (quantize, fake_quantize)
 
@@ -42,6 +43,18 @@ BAD_INPUT = [
     row(qrange, 0, signed=False, says="num_bits: expected an integer from 1 to 16 (unsigned), got 0"),
     row(qrange, 17, signed=False, says="num_bits: expected an integer from 1 to 16 (unsigned), got 17"),
     row(qrange, 1, signed=False, narrow_range=True, says="narrow_range: expected at least two codes, got num_bits=1"),
+    # ---- flags
+    row(qrange, 8, signed="no", says="signed: expected True or False, got 'no'"),
+    row(qrange, 8, signed=0, says="signed: expected True or False, got 0"),
+    row(qrange, 8, narrow_range=None, says="narrow_range: expected True or False, got None"),
+    row(choose_qparams, -1, 1, signed="no", says="signed: expected True or False, got 'no'"),
+    row(choose_qparams, -1, 1, narrow_range=None, says="narrow_range: expected True or False, got None"),
+    row(choose_qparams, -1, 1, symmetric=None, says="symmetric: expected True or False, got None"),
+    row(choose_qparams, -1, 1, symmetric=1, says="symmetric: expected True or False, got 1"),
+    *each(CALIBRATE, [1.0], signed="no", says="signed: expected True or False, got 'no'"),
+    *each(CALIBRATE, [1.0], narrow_range=None, says="narrow_range: expected True or False, got None"),
+    *each(CALIBRATE, [1.0], symmetric=None, says="symmetric: expected True or False, got None"),
+    *each(CALIBRATE, [1.0], symmetric=1, says="symmetric: expected True or False, got 1"),
     row(choose_qparams, -1, 1, num_bits=1, says="num_bits: expected an integer from 2 to 16 (signed), got 1"),
     *each(CALIBRATE, [1.0], num_bits=17, says="num_bits: expected an integer from "),
     *each(CALIBRATE, [1.0], num_bits=1, says="num_bits: expected an integer from 2 to 16 (signed), got 1"),
@@ -56,6 +69,7 @@ BAD_INPUT = [
     row(choose_qparams, "0", 1, says="rmin: expected finite numbers, got 0"),
     row(choose_qparams, 0, None, says="rmax: expected finite numbers, got None"),
     row(choose_qparams, 0, 1j, says="rmax: expected finite numbers, got 1j"),
+    row(choose_qparams, [[0], [0, 0]], [1, 1], axis=0, says="rmin: expected"),
     row(choose_qparams, 0, 1e60, says="scale: expected finite values > 0 in float32, got inf"),
     row(choose_qparams, [0, 0], [1, 1], says="rmin: expected a scalar (axis is None), got shape (2,)"),
     row(choose_qparams, 0, 1, axis=1, says="rmin: expected one value per index of axis 1, got shape ()"),
@@ -102,6 +116,10 @@ BAD_INPUT = [
     row(QParams, 1, 0, 127, -128, says="qmin: expected less than qmax=-128, got 127"),
     row(QParams, 1, 0, -128.0, 127, says="qmin: expected an integer in [-32768, 65535], got -128.0"),
     row(QParams, 1, 0, -128, 65536, says="qmax: expected an integer in [-32768, 65535], got 65536"),
+    row(QParams, [[1], [1, 1]], [0, 0], -128, 127, 0, says="scale: expected an array of real numbers, got rows of"),
+    row(QParams, [1, 1], [[0], [0, 0]], -128, 127, 0, says="zero_point: expected"),
+    *each((*MAPS, split_mse), [1.0], 0.1, says="qparams: expected a QParams, got 0.1"),
+    row(dequantize, [1], 0.1, says="qparams: expected a QParams, got 0.1"),
     # ---- x of the maps
     *each(MAPS, [1, NAN, NAN], INT8, says="x: expected no NaN, got 2 of 3 values"),
     *each(MAPS, NAN, INT8, says="x: expected no NaN, got 1 of 1 values"),
@@ -109,9 +127,12 @@ BAD_INPUT = [
     *each(MAPS, ["1"], INT8, says="x: expected real numbers, got dtype <U1"),
     *each(MAPS, [None], INT8, says="x: expected real numbers, got dtype object"),
     *each(MAPS, [True], INT8, says="x: expected real numbers, got dtype bool"),
-    *each(MAPS, np.ones(2), QParams([1], [0], 0, 255, 1), says="axis: expected one of the 1 axes of x, got 1"),
-    *each(MAPS, np.ones(2), QParams([1], [0], 0, 255, -2), says="axis: expected one of the 1 axes of x, got -2"),
-    *each(MAPS, 1.0, ROWS, says="axis: expected one of the 0 axes of x, got 0"),
+    *each((*MAPS, split_mse), RAGGED, INT8, says="x: expected an array of real numbers, got rows of different shapes"),
+    *each(MAPS, np.ones(2), QParams([1], [0], 0, 255, 1), says="axis: expected one of the 1 axes of the array, got 1"),
+    *each(
+        MAPS, np.ones(2), QParams([1], [0], 0, 255, -2), says="axis: expected one of the 1 axes of the array, got -2"
+    ),
+    *each(MAPS, 1.0, ROWS, says="axis: expected one of the 0 axes of the array, got 0"),
     *each(MAPS, np.ones((3, 2)), ROWS, says="axis: expected 2 channels along axis 0, got shape (3, 2)"),
     # one channel would broadcast silently
     *each(MAPS, np.ones((1, 2)), ROWS, says="axis: expected 2 channels along axis 0, got shape (1, 2)"),
@@ -119,6 +140,7 @@ BAD_INPUT = [
     row(dequantize, [0.0, 1.0], INT8, says="q: expected integer codes, got dtype float64"),
     row(dequantize, [True], INT8, says="q: expected integer codes, got dtype bool"),
     row(dequantize, ["1"], INT8, says="q: expected integer codes, got dtype <U1"),
+    row(dequantize, [[1], [2, 3]], INT8, says="q: expected"),
     row(dequantize, [0, 128], INT8, says="q: expected codes in [-128, 127], got 0 to 128"),
     row(dequantize, [-129, 3], INT8, says="q: expected codes in [-128, 127], got -129 to 3"),
     row(dequantize, [[1], [2], [3]], ROWS, says="axis: expected 2 channels along axis 0, got shape (3, 1)"),
@@ -131,6 +153,8 @@ BAD_INPUT = [
     *each(ERRORS, [0, 1], [NAN, NAN], says="x_hat: expected no NaN, got 2 of 2 values"),
     *each(ERRORS, [1j], [1], says="x: expected real numbers, got dtype complex128"),
     *each(ERRORS, [1], ["1"], says="x_hat: expected real numbers, got dtype <U1"),
+    *each(ERRORS, RAGGED, [1.0], says="x: expected an array of real numbers, got rows of different shapes"),
+    *each(ERRORS, [1.0], RAGGED, says="x_hat: expected an array of real numbers, got rows of different shapes"),
     *each(ERRORS, [INF, 1], [INF, 1], says="x: expected"),  # inf - inf is NaN
     row(split_mse, [], INT8, says="x: expected at least one value, got none"),
     row(split_mse, [1, NAN], INT8, says="x: expected no NaN, got 1 of 2 values"),
@@ -145,9 +169,10 @@ BAD_INPUT = [
     *each(CALIBRATE, ["1"], says="x: expected real numbers, got dtype <U1"),
     *each(CALIBRATE, [None], says="x: expected real numbers, got dtype object"),
     *each(CALIBRATE, [True], says="x: expected real numbers, got dtype bool"),
-    *each(CALIBRATE, [1.0, 2.0], axis=1, says="axis: expected one of the 1 axes of x, got 1"),
-    *each(CALIBRATE, [1.0, 2.0], axis=-2, says="axis: expected one of the 1 axes of x, got -2"),
-    *each(CALIBRATE, 1.0, axis=0, says="axis: expected one of the 0 axes of x, got 0"),
+    *each(CALIBRATE, RAGGED, says="x: expected an array of real numbers, got rows of different shapes"),
+    *each(CALIBRATE, [1.0, 2.0], axis=1, says="axis: expected one of the 1 axes of the array, got 1"),
+    *each(CALIBRATE, [1.0, 2.0], axis=-2, says="axis: expected one of the 1 axes of the array, got -2"),
+    *each(CALIBRATE, 1.0, axis=0, says="axis: expected one of the 0 axes of the array, got 0"),
     *each(CALIBRATE, np.ones((2, 2)), axis="0", says="axis: expected None or an integer, got '0'"),
     *each(CALIBRATE, np.ones((2, 2)), axis=1.0, says="axis: expected None or an integer, got 1.0"),
     *each(CALIBRATE, np.ones((2, 2)), axis=True, says="axis: expected None or an integer, got True"),

@@ -63,6 +63,11 @@ def test_mse_is_summed_in_float64():
     assert mse([1e30], [0]) == pytest.approx(1e60, rel=1e-6)
 
 
+def test_mse_keeps_the_precision_of_float64():
+    # In float32 1 + 1e-9 is 1, and the error would be 0.
+    assert mse([1.0], [1 + 1e-9]) == pytest.approx(1e-18, rel=1e-6, abs=0)
+
+
 @pytest.mark.parametrize(
     "x, qparams, rounding, clipping",
     [
