@@ -123,11 +123,11 @@ class Explorer(ipw.VBox):
         self.background(**values)
         plots.fix_layout(self.axes[0].figure)
 
-    def _repr_mimebundle_(self, include=None, exclude=None, **kwargs):
-        bundle = super()._repr_mimebundle_(include=include, exclude=exclude, **kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data = {**data, "image/png": self.png, "text/plain": f"{type(self).__name__}: {self}"}
-        return data, {**metadata, "image/png": {"alt": self.alt}}
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        """The live view, and for a page without a kernel a picture with its alt text, and the numbers."""
+        live = super()._repr_mimebundle_(**kwargs)
+        still = {"image/png": self.png, "text/plain": f"{type(self).__name__}: {self}"}
+        return live | still, {"image/png": {"alt": self.alt}}
 
 
 class BitWidthExplorer(Explorer):
