@@ -7,7 +7,7 @@ from importlib import import_module
 
 from qlib.affine import QParams, choose_qparams, dequantize, fake_quantize, qrange, quantize
 from qlib.calibrate import CALIBRATORS
-from qlib.error import max_abs_error, mse, split_mse, sqnr_db
+from qlib.error import ErrorProfile, max_abs_error, mse, split_mse, sqnr_db
 
 _ON_FIRST_USE = {
     "build_cnn": "qlib.mnist",
@@ -21,6 +21,7 @@ _ON_FIRST_USE = {
 
 __all__ = [
     "CALIBRATORS",
+    "ErrorProfile",
     "QParams",
     "choose_qparams",
     "dequantize",

@@ -6,12 +6,14 @@ neighbouring `x_hat`; `zero_point` is the code of the real 0. The names are thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from qlib.arguments import as_array, as_float32, check_axis, check_flags, check_range, check_shape, is_integer
+from qlib.arguments import as_array, as_float32, check_flags, check_range, is_integer
+from qlib.qparams import QParams, broadcast_qparams
 
+BLOCK = 2**17  # values that are worked on at once: they and their codes stay in the processor's cache
 SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
 
 
@@ -41,69 +43,6 @@ def qrange(num_bits: int, *, signed: bool = True, narrow_range: bool = False) ->
     num_bits = int(num_bits)
     qmin, qmax = (-(2 ** (num_bits - 1)), 2 ** (num_bits - 1) - 1) if signed else (0, 2**num_bits - 1)
     return qmin + bool(narrow_range), qmax
-
-
-@dataclass(frozen=True, eq=False)
-class QParams:
-    """The parameters of one quantizer, checked when made and never changed after.
-
-    Attributes
-    ----------
-    scale : float32, or read-only float32 array of shape (channels,)
-        The step Δ > 0, in units of x.
-    zero_point : int, or read-only int32 array of shape (channels,)
-        The code of the real 0, in [qmin, qmax].
-    qmin, qmax : int
-        Lowest and highest code, within −32768 … 65535.
-    axis : int or None
-        None: one scale for the whole tensor. k: one scale for each index of axis k.
-
-    Raises
-    ------
-    ValueError
-        If one of them breaks its rule.
-
-    Examples
-    --------
-    >>> QParams(scale=0.5, zero_point=0, qmin=-128, qmax=127)
-    QParams(scale=np.float32(0.5), zero_point=0, qmin=-128, qmax=127, axis=None)
-    """
-
-    scale: np.float32 | np.ndarray
-    zero_point: int | np.ndarray
-    qmin: int
-    qmax: int
-    axis: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("qmin", "qmax"):
-            code = getattr(self, name)
-            if not is_integer(code) or not -(2**15) <= code < 2**16:
-                raise ValueError(f"{name}: expected an integer in [-32768, 65535], got {code!r}")
-        if self.qmin >= self.qmax:
-            raise ValueError(f"qmin: expected less than qmax={self.qmax}, got {self.qmin}")
-        scale, zero_point = np.array(as_float32("scale", self.scale)), as_array("zero_point", self.zero_point)
-        check_shape("scale", scale, self.axis)
-        if scale.shape != zero_point.shape:
-            raise ValueError(f"zero_point: expected the shape of scale, {scale.shape}, got {zero_point.shape}")
-        if not (np.isfinite(scale) & (scale > 0)).all():
-            raise ValueError(f"scale: expected finite values > 0 in float32, got {self.scale}")
-        inside = zero_point.dtype.kind in "iu" and ((zero_point >= self.qmin) & (zero_point <= self.qmax)).all()
-        if not inside:
-            raise ValueError(f"zero_point: expected integers in [{self.qmin}, {self.qmax}], got {self.zero_point!r}")
-        zero_point = zero_point.astype(np.int32)
-        scale.flags.writeable = zero_point.flags.writeable = False
-        object.__setattr__(self, "scale", scale[()])  # [()] turns an array without axes into a scalar
-        object.__setattr__(self, "zero_point", zero_point if scale.ndim else int(zero_point))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, QParams):
-            return NotImplemented
-        same = (self.qmin, self.qmax, self.axis) == (other.qmin, other.qmax, other.axis)
-        same = same and np.array_equal(self.scale, other.scale)
-        return same and np.array_equal(self.zero_point, other.zero_point)
-
-    __hash__ = None  # may hold arrays
 
 
 def choose_qparams(
@@ -196,11 +135,13 @@ def quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
     >>> quantize([-9.0, 0.5, 1.5, 2.5], QParams(1.0, 0, -4, 3))
     array([-4,  0,  2,  2], dtype=int8)
     """
-    x = as_float32("x", x)
-    scale, zero_point = broadcast_qparams(qparams, x)
-    with np.errstate(over="ignore"):  # a quotient beyond float32 is an infinity, and saturates like one
-        q = np.rint(x / scale) + zero_point
-    return np.clip(q, qparams.qmin, qparams.qmax).astype(_code_dtype(qparams))
+    x = _as_float32(x)
+    if x.size <= BLOCK:
+        return _coded(x, broadcast_qparams(qparams, x)).astype(qparams.dtype)
+    codes = np.empty(x.shape, qparams.dtype)
+    for x_block, codes_block, parameters in _blocks(x, codes, qparams):
+        codes_block[...] = _coded(x_block, parameters)
+    return codes
 
 
 def dequantize(q: np.ndarray, qparams: QParams) -> np.ndarray:
@@ -219,7 +160,7 @@ def dequantize(q: np.ndarray, qparams: QParams) -> np.ndarray:
     q = as_array("q", q)
     if q.size and q.dtype.kind not in "iu":
         raise ValueError(f"q: expected integer codes, got dtype {q.dtype}")
-    scale, zero_point = broadcast_qparams(qparams, q)
+    scale, zero_point, *_ = broadcast_qparams(qparams, q)
     if q.size and not qparams.qmin <= q.min() <= q.max() <= qparams.qmax:
         raise ValueError(f"q: expected codes in [{qparams.qmin}, {qparams.qmax}], got {q.min()} to {q.max()}")
     with np.errstate(over="ignore"):  # a scale near float32's end
@@ -236,25 +177,54 @@ def fake_quantize(x: np.ndarray, qparams: QParams) -> np.ndarray:
     >>> fake_quantize([0.24, 0.26, 99.0], QParams(0.5, 0, -128, 127))
     array([ 0. ,  0.5, 63.5], dtype=float32)
     """
-    return dequantize(quantize(x, qparams), qparams)
+    x = _as_float32(x)
+    x_hat = np.empty(x.shape, np.float32)
+    with np.errstate(over="ignore"):  # a scale near float32's end
+        for x_block, x_hat_block, parameters in _blocks(x, x_hat, qparams):
+            q = _rounded(x_block, parameters, x_hat_block)
+            q += 0.0  # no -0
+            q *= parameters[0]
+    return x_hat
 
 
-def broadcast_qparams(qparams: QParams, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point, both float32, shaped to meet x along the kept axis. Refuses an axis that x lacks."""
-    if not isinstance(qparams, QParams):
-        raise ValueError(f"qparams: expected a QParams, got {qparams!r}")
-    scale, zero_point = np.float32(qparams.scale), np.float32(qparams.zero_point)
-    if qparams.axis is None:
-        return scale, zero_point
-    axis = qparams.axis
-    check_axis(axis, x.ndim)
-    if x.shape[axis] != scale.size:
-        raise ValueError(f"axis: expected {scale.size} channels along axis {axis}, got shape {x.shape}")
-    shape = [1] * x.ndim
-    shape[axis] = scale.size
-    return scale.reshape(shape), zero_point.reshape(shape)
+def _as_float32(x: object) -> np.ndarray:
+    """x as float32. NaN is refused here or, in an array that is float32 already, by `_rounded`."""
+    return x if type(x) is np.ndarray and x.dtype == np.float32 else as_float32("x", x)
 
 
-def _code_dtype(qparams: QParams) -> np.dtype:
-    types = (np.uint8, np.uint16) if qparams.qmin >= 0 else (np.int8, np.int16, np.int32)
-    return next(np.dtype(t) for t in types if np.iinfo(t).min <= qparams.qmin and qparams.qmax <= np.iinfo(t).max)
+def _rounded(x: np.ndarray, parameters: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+    """Codes counted from zero, clip(rint(x / scale), low, high), in float32. Refuses NaN.
+
+    x is clipped first, to the lowest and highest x_hat: that gives the same codes, and no quotient overflows.
+    """
+    scale, _, low, high, lowest, highest = parameters
+    q = np.asarray(x.clip(lowest, highest, out=out))  # an array, even if x has no axes
+    q /= scale
+    np.rint(q, q)
+    flat = q.ravel()
+    if flat.dot(flat) < np.inf:
+        return q
+    as_float32("x", x)  # refuses NaN; what remains is an infinite x_hat, and there clipping first was not enough
+    return q.clip(low, high, out=q)
+
+
+def _coded(x: np.ndarray, parameters: Sequence[np.ndarray]) -> np.ndarray:
+    """clip(rint(x / scale) + zero_point, qmin, qmax) in float32."""
+    q, zero_point = _rounded(x, parameters), parameters[1]
+    if zero_point.ndim or zero_point:  # nothing to add where it is 0
+        q += zero_point
+    return q
+
+
+def _blocks(
+    x: np.ndarray, out: np.ndarray, qparams: QParams
+) -> Iterator[tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]]:
+    """The same rows of x and of `out`, about BLOCK values at a time, with the parameters that belong to them."""
+    parameters = broadcast_qparams(qparams, x)
+    if qparams.axis is None and x.flags.c_contiguous:
+        x, out = x.reshape(-1), out.reshape(-1)
+    rows = max(1, BLOCK * len(x) // max(1, x.size))
+    for start in range(0, len(x), rows):
+        here = slice(start, start + rows)
+        first_axis = qparams.axis is not None and qparams.axis % x.ndim == 0
+        yield x[here], out[here], [values[here] for values in parameters] if first_axis else parameters

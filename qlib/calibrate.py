@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qlib.affine import choose_qparams, fake_quantize, qrange
+from qlib.affine import choose_qparams, qrange
 from qlib.arguments import as_float32, check_axis, check_count, check_flags, refuse_unmeasurable
-from qlib.error import mse as mean_squared_error
+from qlib.divergence import clipped_and_quantized, divergences, kl_divergence
+from qlib.error import ErrorProfile
 
 Range = tuple[float, float] | tuple[np.ndarray, np.ndarray]
 
@@ -129,10 +130,9 @@ def mse(
     x = _checked(x, num_bits, symmetric, signed, narrow_range, axis)
     if axis is not None:
         return _per_channel(mse, x, axis, **codes, candidates=candidates)
-    widest = minmax(x, symmetric=symmetric)
+    widest, profile = minmax(x, symmetric=symmetric), ErrorProfile(x)
     ranges = [(widest[0] * k / candidates, widest[1] * k / candidates) for k in range(1, candidates + 1)]
-    errors = [mean_squared_error(x, fake_quantize(x, choose_qparams(*ends, **codes))) for ends in ranges]
-    return ranges[int(np.argmin(errors))]
+    return ranges[int(np.argmin([profile.sse(choose_qparams(*ends, **codes)) for ends in ranges]))]
 
 
 def entropy(
@@ -180,8 +180,11 @@ def entropy(
         return minmax(x, symmetric=symmetric)
     # In float64: the edges between denormal numbers would coincide in float32.
     counts, edges = np.histogram(np.abs(x[x != 0], dtype=np.float64), bins=bins, range=(0.0, max(-rmin, rmax)))
-    divergences = [kl_divergence(*_clipped_and_quantized(counts, i, levels)) for i in range(levels, bins + 1)]
-    return _cut(x, symmetric, edges[levels + int(np.argmin(divergences))])
+    kept = np.arange(levels, bins + 1)
+    scores = divergences(counts, kept, levels)
+    # They are right up to rounding. Where several are least, the definition decides.
+    kept = kept[scores <= np.min(scores) + 1e-9]
+    return _cut(x, symmetric, edges[min(kept, key=lambda i: kl_divergence(*clipped_and_quantized(counts, i, levels)))])
 
 
 CALIBRATORS: dict[str, Callable[..., Range]] = {
@@ -190,34 +193,6 @@ CALIBRATORS: dict[str, Callable[..., Range]] = {
     "mse": mse,
     "entropy": entropy,
 }
-
-
-def kl_divergence(p: np.ndarray, q: np.ndarray) -> float:
-    """Kullback-Leibler divergence `Σ p ln(p / q)` of two histograms, each first divided by its sum; in nats.
-
-    It is infinite where q is 0 and p is not.
-
-    Examples
-    --------
-    >>> kl_divergence(np.array([1, 1]), np.array([2, 2])), kl_divergence(np.array([1, 1]), np.array([1, 0]))
-    (0.0, inf)
-    """
-    seen = p > 0
-    if (q[seen] == 0).any():
-        return float("inf")
-    p, q = p / p.sum(), q / q.sum()
-    return float(np.sum(p[seen] * np.log(p[seen] / q[seen])))
-
-
-def _clipped_and_quantized(counts: np.ndarray, i: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """P: the first i bins, the rest added to the last one. Q: the first i bins merged into `levels`, spread again."""
-    p = counts[:i].astype(np.float64)
-    p[-1] += counts[i:].sum()
-    filled = counts[:i] > 0
-    level = np.arange(i) * levels // i
-    merged = np.bincount(level, counts[:i], levels)
-    spread = np.bincount(level, filled, levels)
-    return p, np.where(filled, merged[level] / np.maximum(spread[level], 1), 0.0)
 
 
 def _checked(x: object, num_bits: int, symmetric: bool, signed: bool, narrow_range: bool, axis: int | None):
