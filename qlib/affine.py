@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from qlib.arguments import as_array, as_float32, check_flags, check_range, is_integer
-from qlib.qparams import QParams, broadcast_qparams
+from qlib.qparams import SMALLEST_SCALE, QParams, broadcast_qparams
 
 BLOCK = 2**17  # values that are worked on at once: they and their codes stay in the processor's cache
-SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
 
 
 def qrange(num_bits: int, *, signed: bool = True, narrow_range: bool = False) -> tuple[int, int]:

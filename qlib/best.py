@@ -7,50 +7,57 @@ import math
 import numpy as np
 
 from qlib.exact import SortedSums
-from qlib.qparams import QParams
+from qlib.qparams import SMALLEST_SCALE, QParams
 
 FEW = 2**17  # so many breakpoints are put in order at once, instead of searched with grids
 
 
 def best_symmetric(x: SortedSums, start: QParams) -> QParams:
-    """`start` with the best step for its zero point. The error of `start` must be below Σx²."""
+    """`start` with the best step for its zero point. The error of `start` must be below Σx².
+
+    On a grid, a valley narrower than its mesh can be missed: that of many values that were quantized before, say.
+    """
     low, high = start.codes
     distinct = 1 + np.count_nonzero(x.values[1:] != x.values[:-1])
     few = distinct * max(-low, high) <= FEW
-    steps = _steps_of_few(x, low, high) if few else _steps_by_grid(x, start)
-    steps = np.unique(np.float32(np.append(steps, start.scale))).astype(np.float64)  # of equal ones the finest wins
-    return QParams(steps[np.argmin(x.sse(steps, low, high))], start.zero_point, start.qmin, start.qmax)
+    steps = np.append(_steps_of_few(x, low, high) if few else _steps_by_grid(x, start), start.scale)
+    steps = np.unique(np.maximum(np.float32(steps), SMALLEST_SCALE)).astype(np.float64)
+    best = steps[np.argmin(x.sse(steps, low, high))]  # of equal ones the finest
+    return QParams(best, start.zero_point, start.qmin, start.qmax)
 
 
 def best_affine(x: SortedSums, start: QParams) -> QParams:
-    """The best step and zero point: zero points scored on a grid of steps, then the one and the other in turn."""
-    best = best_symmetric(x, _best_zero_point(x, _grid(x, start), start))
-    for _ in range(4):
-        better = _best_zero_point(x, [best.scale], best)
-        if better == best:
-            break
-        best = best_symmetric(x, better)
-    return best
+    """The best of: the zero point of `start`, and those that score best on a grid of steps, each with its best step."""
+    steps = _grid(x, start, start.qmax - start.qmin)
+    errors = _errors_by_zero_point(x, steps, start.qmin, start.qmax)
+    order = np.argsort(errors.min(axis=0))
+    promising = order if x.size * order.size**2 <= 32 * FEW else order[:8]
+    best = [best_symmetric(x, start)]
+    for i in promising:
+        scale = np.float32(steps[np.argmin(errors[:, i])])
+        best.append(best_symmetric(x, QParams(scale, start.qmin + int(i), start.qmin, start.qmax)))
+    return min(best, key=lambda qparams: x.sse([float(qparams.scale)], *qparams.codes)[0])
 
 
-def _best_zero_point(x: SortedSums, steps: np.ndarray, start: QParams) -> QParams:
-    """The best of all zero points at all of these steps. Scored in float64: good enough to choose by."""
-    qmin, qmax = start.qmin, start.qmax
+def _errors_by_zero_point(x: SortedSums, steps: np.ndarray, qmin: int, qmax: int) -> np.ndarray:
+    """SSE − Σx² for each step and each zero point from qmin to qmax: shape (steps, zero points).
+
+    The thresholds (k − ½)·s of all zero points are the same numbers, so that one lookup scores them all. In float64,
+    and in units of the integers: good enough to choose by.
+    """
     zero_points, span = np.arange(qmin, qmax + 1), qmax - qmin
     low, high = qmin - zero_points, qmax - zero_points
-    k = np.arange(1 - span, span + 1)  # the thresholds of all zero points
-    choices = []
-    for step in steps:
-        below = x.below((k - 0.5) * float(step))
+    k = np.arange(1 - span, span + 1)
+    errors = np.empty((len(steps), zero_points.size))
+    for row, step in zip(errors, steps, strict=True):
+        below = x.below((k - 0.5) * step)
         sums = np.append(0.0, np.cumsum(x.sums[below], dtype=np.float64))
         counts = np.append(0.0, np.cumsum((2 * k - 1) * below, dtype=np.float64))
         q_x = high * float(x.sums[-1]) - (sums[high + span] - sums[low + span])
         q_q = high**2 * float(x.size) - (counts[high + span] - counts[low + span])
         s = math.ldexp(step, x.shift)
-        error = s**2 * q_q - 2 * s * q_x
-        choices.append((np.min(error), step, int(zero_points[np.argmin(error)])))
-    _, step, zero_point = min(choices)
-    return QParams(step, zero_point, qmin, qmax)
+        row[:] = s**2 * q_q - 2 * s * q_x
+    return errors
 
 
 def _steps_of_few(x: SortedSums, low: int, high: int) -> np.ndarray:
@@ -65,17 +72,14 @@ def _steps_of_few(x: SortedSums, low: int, high: int) -> np.ndarray:
     order = np.argsort(-breakpoints)
     q_x = np.cumsum((count * np.abs(x))[:, None].repeat(k.size, 1)[reached][order])
     q_q = np.cumsum((count[:, None] * (2 * k - 1))[reached][order])
-    gain = q_x**2 / q_q
-    best = gain >= np.partition(gain, -min(64, gain.size))[-min(64, gain.size)]
-    return (q_x / q_q)[best]
+    return (q_x / q_q)[np.argsort(q_x**2 / q_q)[-64:]]
 
 
 def _steps_by_grid(x: SortedSums, start: QParams) -> np.ndarray:
     """A coarse grid, a fine one where that is low, a finer one around the best; then least squares."""
     low, high = start.codes
-    steps = _grid(x, start)
-    finer = min(8, max(1, 2**18 // x.size))  # the fewer values, the rougher the curve, and the faster the search
-    for points, tolerance in ((48 * finer, 1.05), (12, 1.0)):
+    steps = _grid(x, start, max(-low, high))
+    for points, tolerance in ((36 * _finer(x), 1.05), (8, 1.0)):
         errors = x.sse(steps, low, high)
         near = np.flatnonzero(errors <= tolerance * np.min(errors))
         steps = np.geomspace(steps[max(near[0] - 1, 0)], steps[min(near[-1] + 1, steps.size - 1)], points)
@@ -84,13 +88,19 @@ def _steps_by_grid(x: SortedSums, start: QParams) -> np.ndarray:
     return np.append(best, q_x[0] / q_q[0] * 2.0**-x.shift)
 
 
-def _grid(x: SortedSums, start: QParams) -> np.ndarray:
-    """A grid that holds the best step, up to twice the step of `start`.
+def _grid(x: SortedSums, start: QParams, most: int) -> np.ndarray:
+    """A grid of steps, up to 1.5 times the one of `start`, for codes of up to `most` from zero.
 
     It may begin at √((Σx² − SSE) / n) / k_max with the SSE of any quantizer: for the best one, Σx² − SSE is
     Σx̂² = s²·Σq², at most s²·k_max²·n.
     """
-    points = min(256, max(32, 2**13 // (start.qmax - start.qmin)))
+    points = min(256, max(24 * _finer(x), 2**13 // (start.qmax - start.qmin)))
     saved = x.signal - x.sse([float(start.scale)], *start.codes)[0]
-    smallest = math.sqrt(max(saved, 0) / x.size) / (start.qmax - start.qmin)
-    return np.geomspace(max(smallest, float(start.scale) / 2**16), 2 * float(start.scale), points)
+    smallest = math.sqrt(max(saved, 0) / x.size) / most
+    largest = min(1.5 * float(start.scale), float(np.finfo(np.float32).max))
+    return np.geomspace(max(smallest, float(start.scale) / 2**16), largest, points)
+
+
+def _finer(x: SortedSums) -> int:
+    """So many times finer than for a million values: few values make the error rougher, and the search faster."""
+    return min(8, max(1, 2**18 // x.size))

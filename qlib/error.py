@@ -13,8 +13,6 @@ from qlib.best import best_affine, best_symmetric
 from qlib.exact import SortedSums
 from qlib.qparams import QParams, broadcast_qparams
 
-OVERFLOW = 2.0**128 - 2.0**103  # from here on a real number becomes an infinity in float32
-
 
 def mse(x: np.ndarray, x_hat: np.ndarray) -> float:
     """Mean squared error, `mean((x − x_hat)²)`, in units of x squared; taken and summed in float64.
@@ -102,7 +100,7 @@ class ErrorProfile:
     In sorted x, N(t) is a binary search and P(t) a prefix sum, taken once. The cost is in the number of thresholds,
     not of values. Clipping is no special case: beyond the last threshold the code stays what it is.
 
-    At 12 bits the three terms of the SSE cancel to eight digits, too many for float64 sums. So x is written as
+    At 12 bits six to eight digits of the three terms cancel, too many for float64 sums. So x is written as
     integers, of 40 bits for the largest |x| (38 for ten million values), and every sum is a sum of integers: exact.
     Where thresholds are many and values few, visiting the values is faster, and that is what happens.
 
@@ -139,10 +137,7 @@ class ErrorProfile:
         `mse(x, fake_quantize(x, qparams))` differs in about the seventh digit. Where x_hat passes float32's end, and is
         infinite, so is the error.
         """
-        parts = self._parts(qparams)
-        if any(sums.largest_x_hat(step, low, high) >= OVERFLOW for sums, step, low, high in parts):
-            return float("inf")
-        return sum(sums.sse([step], low, high)[0] for sums, step, low, high in parts)
+        return sum(sums.sse([step], low, high)[0] for sums, step, low, high in self._parts(qparams))
 
     def mse(self, qparams: QParams) -> float:
         """Mean squared error, in units of x squared."""
@@ -156,7 +151,8 @@ class ErrorProfile:
         """The sum of squared errors as `(rounding, clipping)`, in units of x squared; see `split_mse`."""
         rounding = clipping = 0.0
         for sums, step, low, high in self._parts(qparams):
-            lowest, highest = np.float32([low, high]) * np.float32(step)
+            with np.errstate(over="ignore"):  # an x_hat beyond float32
+                lowest, highest = np.float32([low, high]) * np.float32(step)
             first = int(np.searchsorted(sums.values, lowest, "left"))
             last = int(np.searchsorted(sums.values, highest, "right"))
             rounding += sums.sse([step], low, high, first, last)[0]
@@ -167,10 +163,21 @@ class ErrorProfile:
         """Largest absolute error, in units of x. It is found at a neighbour of a threshold, or at an end of x."""
         return max(sums.max_abs_error(step, low, high) for sums, step, low, high in self._parts(qparams))
 
+    def outside(self, lowest: float, highest: float) -> int:
+        """How many values of x lie below `lowest` or above `highest`."""
+        below, not_above = self._sums[None][0].below(np.array([lowest, np.nextafter(highest, np.inf)]))
+        return int(below + self.size - not_above)
+
     def sse_by_step(self, steps: np.ndarray, qmin: int, qmax: int) -> np.ndarray:
         """`sse` for zero point 0 and each of many steps, in one lookup: float64, of the shape of `steps`, (m,)."""
-        qparams = QParams(steps, np.zeros(np.shape(steps), int), qmin, qmax, axis=0)  # checks them
-        return np.array(self._sums[None][0].sse(qparams.scale.astype(np.float64).tolist(), qmin, qmax))
+        steps = as_float32("steps", steps)
+        if steps.ndim != 1 or not (np.isfinite(steps) & (steps > 0)).all():
+            raise ValueError(f"steps: expected one axis of finite values > 0 in float32, got {steps}")
+        QParams(1.0, min(max(0, qmin), qmax), qmin, qmax)  # refuses what are no codes
+        if not qmin <= 0 <= qmax:
+            name, side, code = ("qmin", "<=", qmin) if qmin > 0 else ("qmax", ">=", qmax)
+            raise ValueError(f"{name}: expected {side} 0, because the zero point is 0, got {code}")
+        return np.array(self._sums[None][0].sse(steps.tolist(), qmin, qmax))
 
     def best_threshold(self, num_bits: int, *, signed: bool = True, narrow_range: bool = False) -> float:
         """The threshold T of the symmetric quantizer with the least error: its scale is T / qmax, as float32.
@@ -201,7 +208,7 @@ class ErrorProfile:
         options = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, narrow_range=narrow_range)
         best = []
         for sums in self._along(axis):
-            best.append(choose_qparams(min(float(sums.values[0]), 0.0), max(float(sums.values[-1]), 0.0), **options))
+            best.append(choose_qparams(*sums.minmax(), **options))
             if sums.signal:
                 best[-1] = (best_symmetric if symmetric else best_affine)(sums, best[-1])
         if axis is None:
@@ -209,10 +216,17 @@ class ErrorProfile:
         scale, zero_point = [qparams.scale for qparams in best], [qparams.zero_point for qparams in best]
         return QParams(scale, zero_point, best[0].qmin, best[0].qmax, axis)
 
+    def minmax(self, axis: int | None = None) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+        """The range of x, or of each channel, extended so that it holds 0; see the calibrator of this name."""
+        ends = np.array([sums.minmax() for sums in self._along(axis)])
+        return (ends[:, 0], ends[:, 1]) if axis is not None else (float(ends[0, 0]), float(ends[0, 1]))
+
     def _parts(self, qparams: QParams) -> list[tuple[SortedSums, float, int, int]]:
         """For each channel, or for the whole tensor: its sums, its step, its lowest and highest code from zero on."""
         broadcast_qparams(qparams, self._x)  # refuses what doesn't fit
-        scale, zero_point = np.atleast_1d(qparams.scale).tolist(), np.atleast_1d(qparams.zero_point).tolist()
+        if qparams.axis is None:
+            return [(self._sums[None][0], float(qparams.scale), *qparams.codes)]
+        scale, zero_point = qparams.scale.tolist(), qparams.zero_point.tolist()
         codes = [(qparams.qmin - z, qparams.qmax - z) for z in zero_point]
         return [(sums, s, *c) for sums, s, c in zip(self._along(qparams.axis), scale, codes, strict=True)]
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from qlib.arguments import as_array, as_float32, check_axis, check_shape, is_integer
 
+SMALLEST_SCALE = np.finfo(np.float32).tiny  # below it float32 loses digits of the scale, then all of it
+
 
 @dataclass(frozen=True, eq=False)
 class QParams:

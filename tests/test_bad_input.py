@@ -9,7 +9,7 @@ import pytest
 
 import qlib
 from qlib import CALIBRATORS, QParams, choose_qparams, dequantize, fake_quantize, qrange, quantize
-from qlib.error import max_abs_error, mse, split_mse, sqnr_db
+from qlib.error import ErrorProfile, max_abs_error, mse, split_mse, sqnr_db
 from qlib.mnist import DATA, cnn_tensors, load_cnn, load_mnist, verified
 
 NAN, INF = np.nan, np.inf
@@ -18,17 +18,22 @@ ROWS = QParams([1, 1], [0, 0], -128, 127, axis=0)  # two channels
 RAGGED = [[1.0], [2.0, 3.0]]
 ERRORS = (mse, max_abs_error, sqnr_db)
 MAPS = (quantize, fake_quantize)
+PROFILE, SIGNED_PROFILE = ErrorProfile([1.0, 2.0, 3.0]), ErrorProfile([[-1.0], [2.0]])
+MEASURES = tuple(getattr(PROFILE, name) for name in ("sse", "mse", "sqnr_db", "split", "max_abs_error"))
+BEST = (PROFILE.best_threshold, PROFILE.best_qparams)
 
 
-def row(call, *args, says, **options):
+def row(call, *args, says, marks=(), **options):
     """One line of the table: `call(*args, **options)` is refused, and the message begins with `says`."""
-    return pytest.param(call, args, options, says, id=f"{call.__module__.split('.')[-1]}.{call.__name__}: {says}")
+    name = f"{call.__module__.split('.')[-1]}.{call.__name__}: {says}"
+    return pytest.param(call, args, options, says, id=name, marks=marks)
 
 
 def each(calls, *args, says, **options):
     return [row(call, *args, says=says, **options) for call in calls]
 
 
+# QParams checks these arguments under its own names for them.
 CALIBRATE = tuple(CALIBRATORS.values())
 BAD_INPUT = [
     # ---- bits
@@ -159,6 +164,76 @@ BAD_INPUT = [
     row(split_mse, [], INT8, says="x: expected at least one value, got none"),
     row(split_mse, [1, NAN], INT8, says="x: expected no NaN, got 1 of 2 values"),
     row(split_mse, np.ones(3), ROWS, says="axis: expected 2 channels along axis 0, got shape (3,)"),
+    # ---- ErrorProfile
+    row(ErrorProfile, [], says="x: expected at least one value, got none"),
+    row(ErrorProfile, np.empty((3, 0)), says="x: expected at least one value, got none"),
+    row(ErrorProfile, [NAN, 1, NAN], says="x: expected no NaN, got 2 of 3 values"),
+    row(ErrorProfile, [INF, 1, -INF], says="x: expected finite values, got 2 infinite of 3"),
+    row(ErrorProfile, [1e39, 1], says="x: expected finite values, got 1 infinite of 2"),
+    row(ErrorProfile, ["1"], says="x: expected real numbers, got dtype <U1"),
+    row(ErrorProfile, "1", says="x: expected real numbers, got dtype <U1"),
+    row(ErrorProfile, [1j], says="x: expected real numbers, got dtype complex128"),
+    row(ErrorProfile, None, says="x: expected real numbers, got dtype object"),
+    row(ErrorProfile, [True], says="x: expected real numbers, got dtype bool"),
+    row(ErrorProfile, RAGGED, says="x: expected an array of real numbers, got rows of different shapes"),
+    *each(MEASURES, 0.1, says="qparams: expected a QParams, got 0.1"),
+    *each(MEASURES, None, says="qparams: expected a QParams, got None"),
+    *each(MEASURES, (0.1, 0), says="qparams: expected a QParams, got (0.1, 0)"),
+    *each(MEASURES, ROWS, says="axis: expected 2 channels along axis 0, got shape (3,)"),
+    *each(MEASURES, QParams([1], [0], 0, 255, 0), says="axis: expected 1 channels along axis 0, got shape (3,)"),
+    *each(MEASURES, QParams([1], [0], 0, 255, 1), says="axis: expected one of the 1 axes of the array, got 1"),
+    *each(MEASURES, QParams([1], [0], 0, 255, -2), says="axis: expected one of the 1 axes of the array, got -2"),
+    row(ErrorProfile(2.0).sse, ROWS, says="axis: expected one of the 0 axes of the array, got 0"),
+    # one channel would broadcast silently
+    row(ErrorProfile(np.ones((1, 2))).sse, ROWS, says="axis: expected 2 channels along axis 0, got shape (1, 2)"),
+    row(PROFILE.sse_by_step, [1, 0], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [1, -0.5], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [NAN, 1], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [1, INF], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [1e-50], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [[1, 2]], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, 1.0, -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, ["1"], -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, None, -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, RAGGED, -128, 127, says="steps: expected"),
+    row(PROFILE.sse_by_step, [1], 1, 255, says="qmin: expected"),
+    row(PROFILE.sse_by_step, [1], -255, -1, says="qmax: expected"),
+    row(PROFILE.sse_by_step, [1], 5, 5, says="qmin: expected less than qmax=5, got 5"),
+    row(PROFILE.sse_by_step, [1], 127, -128, says="qmin: expected less than qmax=-128, got 127"),
+    row(PROFILE.sse_by_step, [1], -128.0, 127, says="qmin: expected an integer in [-32768, 65535], got -128.0"),
+    row(PROFILE.sse_by_step, [1], 0, 65536, says="qmax: expected an integer in [-32768, 65535], got 65536"),
+    *each(BEST, 1, says="num_bits: expected an integer from 2 to 16 (signed), got 1"),
+    *each(BEST, 17, says="num_bits: expected an integer from 2 to 16 (signed), got 17"),
+    *each(BEST, "8", says="num_bits: expected an integer from 2 to 16 (signed), got '8'"),
+    *each(BEST, 8.0, says="num_bits: expected an integer from 2 to 16 (signed), got 8.0"),
+    *each(BEST, None, says="num_bits: expected an integer from 2 to 16 (signed), got None"),
+    *each(BEST, 0, signed=False, says="num_bits: expected an integer from 1 to 16 (unsigned), got 0"),
+    *each(BEST, 8, signed="no", says="signed: expected True or False, got 'no'"),
+    *each(BEST, 8, narrow_range=None, says="narrow_range: expected True or False, got None"),
+    row(PROFILE.best_qparams, 8, symmetric=1, says="symmetric: expected True or False, got 1"),
+    row(PROFILE.best_qparams, 8, symmetric=None, axis=0, says="symmetric: expected True or False, got None"),
+    row(
+        PROFILE.best_threshold,
+        8,
+        signed=False,
+        narrow_range=True,
+        says="narrow_range: expected False, because unsigned symmetric needs the code 0, got True",
+    ),
+    row(SIGNED_PROFILE.best_threshold, 8, signed=False, says="rmin: expected >= 0, because unsigned symmetric"),
+    row(
+        SIGNED_PROFILE.best_qparams,
+        8,
+        signed=False,
+        symmetric=True,
+        axis=0,
+        says="rmin: expected >= 0, because unsigned symmetric",
+    ),
+    row(PROFILE.best_qparams, 8, axis=5, says="axis: expected one of the 1 axes of the array, got 5"),
+    row(PROFILE.best_qparams, 8, axis=-2, says="axis: expected one of the 1 axes of the array, got -2"),
+    row(PROFILE.best_qparams, 8, axis="0", says="axis: expected None or an integer, got '0'"),
+    row(PROFILE.best_qparams, 8, axis=1.0, says="axis: expected None or an integer, got 1.0"),
+    row(PROFILE.best_qparams, 8, axis=True, says="axis: expected None or an integer, got True"),
+    row(ErrorProfile(1.0).best_qparams, 8, axis=0, says="axis: expected one of the 0 axes of the array, got 0"),
     # ---- calibrators
     *each(CALIBRATE, [], says="x: expected at least one value, got none"),
     *each(CALIBRATE, np.empty((0, 3)), axis=1, says="x: expected at least one value, got none"),
