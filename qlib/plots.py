@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import base64
 import html
+import struct
+import zlib
 from collections.abc import Iterable
-from io import BytesIO
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
 from qlib.affine import QParams, choose_qparams, dequantize, fake_quantize
 from qlib.calibrate import CALIBRATORS
-from qlib.error import mse, split_mse
+from qlib.error import ErrorProfile, mse
 
 # One style per word, the same in every picture.
 STYLE = {
@@ -40,22 +42,21 @@ def needs_signed(x: np.ndarray) -> bool:
     return bool(np.min(x) < 0)
 
 
-def bits_curve(x: np.ndarray, bits: Iterable[int], *, axis: int | None = None) -> dict[str, list[float]]:
+def bits_curve(x: np.ndarray | ErrorProfile, bits: Iterable[int], *, axis: int | None = None) -> dict[str, list[float]]:
     """MSE of the min-max quantizer of x at each bit width, for the keys "symmetric" and "affine"."""
+    profile = x if isinstance(x, ErrorProfile) else ErrorProfile(x)
+    bits, ends, signed = list(bits), profile.minmax(axis), profile.lowest < 0
     curves: dict[str, list[float]] = {}
-    bits = list(bits)
     for scheme in ("symmetric", "affine"):
-        symmetric = scheme == "symmetric"
-        rmin, rmax = CALIBRATORS["minmax"](x, symmetric=symmetric, axis=axis)
-        choose = dict(symmetric=symmetric, signed=needs_signed(x), axis=axis)
-        qparams = [choose_qparams(rmin, rmax, num_bits=b, **choose) for b in bits]
-        curves[scheme] = [mse(x, fake_quantize(x, p)) for p in qparams]
+        choose = dict(symmetric=scheme == "symmetric", signed=signed, axis=axis)
+        curves[scheme] = [profile.mse(choose_qparams(*ends, num_bits=b, **choose)) for b in bits]
     return curves
 
 
-def step_curve(x: np.ndarray, steps: Iterable[float], qmin: int, qmax: int) -> np.ndarray:
+def step_curve(x: np.ndarray | ErrorProfile, steps: Iterable[float], qmin: int, qmax: int) -> np.ndarray:
     """Rounding and clipping MSE of x with zero point 0 and the codes [qmin, qmax], for each step: shape (steps, 2)."""
-    return np.array([split_mse(x, QParams(step, 0, qmin, qmax)) for step in steps])
+    profile = x if isinstance(x, ErrorProfile) else ErrorProfile(x)
+    return np.array([profile.split(QParams(step, 0, qmin, qmax)) for step in steps]) / profile.size
 
 
 def calibrated(x: np.ndarray, num_bits: int) -> dict[str, tuple[float, float]]:
@@ -84,17 +85,26 @@ def plot_quantizer(qparams: QParams, *, ax: Axes | None = None) -> Axes:
 def plot_histogram(x: np.ndarray, *, ax: Axes | None = None) -> Axes:
     """How many values of x lie where, on a logarithmic scale: rare values far out stay visible."""
     ax = _axes(ax)
-    ax.hist(np.ravel(x), bins=100, color="0.75", edgecolor="0.4", histtype="stepfilled")
+    ax.hist(np.ravel(x).astype(np.float64), bins=100, color="0.75", edgecolor="0.4", histtype="stepfilled")
     ax.set(xlabel="x", ylabel="values (log scale)", yscale="log")
     return ax
 
 
-def mark_levels(qparams: QParams, ax: Axes) -> LineCollection:
+def mark_levels(qparams: QParams, ax: Axes) -> Line2D:
     """The x̂ of a per-tensor quantizer as ticks at the foot of `ax` (a selection where they are too many to see)."""
+    foot = blended_transform_factory(ax.transData, ax.transAxes)
+    ticks = Line2D([], [], color="C0", linewidth=1.5, solid_capstyle="butt", transform=foot)
+    ax.add_artist(ticks)  # not a line of the plot, whose limits would follow it
+    move_levels(qparams, ticks)
+    return ticks
+
+
+def move_levels(qparams: QParams, ticks: Line2D) -> None:
+    """Let the ticks of `mark_levels` show another quantizer."""
     codes = np.arange(qparams.qmin, qparams.qmax + 1)
     levels = dequantize(codes[:: max(1, codes.size // DENSEST)], qparams)
-    foot = blended_transform_factory(ax.transData, ax.transAxes)
-    return ax.vlines(levels, 0.02, 0.08, color="C0", linewidth=1.5, transform=foot)
+    # One broken line is drawn far faster than many lines.
+    ticks.set_data(np.repeat(levels, 3), np.tile([0.02, 0.08, np.nan], levels.size))
 
 
 def plot_error_vs_bits(curves: dict[str, list[float]], bits: Iterable[int], *, ax: Axes | None = None) -> Axes:
@@ -119,7 +129,7 @@ def plot_error_vs_step(steps: np.ndarray, curve: np.ndarray, *, ax: Axes | None 
     _plot_split(ax, steps, curve)
     ax.plot(steps, np.square(steps) / 12, label="Δ²/12", **STYLE["approximation"])
     ax.set(xlabel="step Δ (log scale)", ylabel="mean squared error", xscale="log")
-    _log_from_best(ax, curve)
+    log_from_best(ax, curve)
     _legend_beside(ax)
     return ax
 
@@ -133,9 +143,25 @@ def plot_error_vs_threshold(
     for name, (threshold, error) in points.items():
         ax.plot(threshold, error, CALIBRATOR_MARKERS[name], color="C2", mec="black", ms=8, label=name)
     ax.set(xlabel="threshold T", ylabel="mean squared error")
-    _log_from_best(ax, curve)
+    log_from_best(ax, curve)
     _legend_beside(ax)
     return ax
+
+
+def parts(curve: np.ndarray) -> dict[str, np.ndarray]:
+    """What the columns of a `step_curve` stand for, and their sum."""
+    return {"total": curve.sum(axis=1), "rounding": curve[:, 0], "clipping": curve[:, 1]}
+
+
+def log_from_best(ax: Axes, curve: np.ndarray) -> None:
+    """Logarithmic y from a tenth of the smallest total upwards: parts far below it are not what one looks at.
+
+    A total of 10⁻¹² of the largest is that of an exact quantizer, whatever the rounding of its step makes of it.
+    """
+    total = curve.sum(axis=1)
+    seen = total[total > 1e-12 * total.max()]
+    if seen.size:
+        ax.set(yscale="log", ylim=(seen.min() / 10, seen.max() * 2))
 
 
 def figure(columns: int = 1, *, width: float = 6.0, height: float = 3.4) -> list[Axes]:
@@ -145,30 +171,57 @@ def figure(columns: int = 1, *, width: float = 6.0, height: float = 3.4) -> list
     return list(np.ravel(fig.subplots(1, columns)))
 
 
-def fix_layout(fig: Figure) -> None:
-    """Make room for labels as they are now, and keep it: laying out again costs more than drawing."""
+def backdrop(fig: Figure) -> object:
+    """The picture without what moves (artists with `animated=True`), laid out and drawn once, for `redraw`."""
     fig.set_layout_engine("constrained")
     fig.draw_without_rendering()
-    fig.set_layout_engine("none")
+    fig.set_layout_engine("none")  # laying out again costs more than drawing
+    fig.canvas.draw()
+    return fig.canvas.copy_from_bbox(fig.bbox)
+
+
+def redraw(fig: Figure, behind: object) -> None:
+    """Draw what moves over the `backdrop`: all that a slider's new position needs."""
+    fig.canvas.restore_region(behind)
+    moving = [artist for ax in fig.axes for artist in ax.get_children() if artist.get_animated()]
+    for artist in sorted(moving, key=Artist.get_zorder):
+        artist.axes.draw_artist(artist)
 
 
 def png(fig: Figure) -> bytes:
-    """The picture that the figure shows now, as PNG without a software stamp, compressed fast rather than small."""
-    buffer = BytesIO()
-    fig.canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
-    return buffer.getvalue()
+    """The picture that stands in the figure's canvas, as PNG: compressed fast rather than small.
+
+    Each row is stored as its difference from the row above (filter 2), which in a plot is mostly zero. See the W3C
+    recommendation "Portable Network Graphics", third edition, sections 9 and 11.
+    """
+    pixels = np.asarray(fig.canvas.buffer_rgba())
+    height, width, channels = pixels.shape
+    pixels = pixels.reshape(height, width * channels)
+    rows = np.full((height, 1 + width * channels), 2, np.uint8)
+    rows[0, 1:] = pixels[0]
+    np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # 8 bits for each of red, green, blue, alpha
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
 
 
-def img(picture: bytes, alt: str) -> str:
-    """An HTML image that carries its bytes with it."""
+def img(picture: bytes, alt: str, *, onload: str = "") -> str:
+    """An HTML image that carries its bytes with it, and its size: a page leaves room for it before it is decoded."""
+    width, height = struct.unpack(">II", picture[16:24])
     source = base64.b64encode(picture).decode("ascii")
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}" style="max-width: 100%">'
+    script = f' onload="{html.escape(onload)}"' if onload else ""
+    style = "display: block; max-width: 100%; height: auto"
+    size = f'width="{width}" height="{height}" style="{style}"'
+    return f'<img alt="{html.escape(alt)}" {size}{script} src="data:image/png;base64,{source}">'
 
 
 class show:  # noqa: N801 -- reads as a verb in a lesson
     """The figure of `ax`, with alt text, as the last line of a cell."""
 
     def __init__(self, ax: Axes, *, alt: str) -> None:
+        ax.figure.canvas.draw()
         self.html, self.alt = img(png(ax.figure), alt), alt
 
     def _repr_html_(self) -> str:
@@ -188,12 +241,5 @@ def _legend_beside(ax: Axes) -> None:
 
 
 def _plot_split(ax: Axes, x: np.ndarray, curve: np.ndarray) -> None:
-    for name, errors in (("total", curve.sum(axis=1)), ("rounding", curve[:, 0]), ("clipping", curve[:, 1])):
+    for name, errors in parts(curve).items():
         ax.plot(x, errors, label=name, **STYLE[name])
-
-
-def _log_from_best(ax: Axes, curve: np.ndarray) -> None:
-    """Logarithmic y from a tenth of the smallest total upwards: parts far below it are not what one looks at."""
-    total = curve.sum(axis=1)
-    if total.min() > 0:
-        ax.set(yscale="log", ylim=(total.min() / 10, total.max() * 2))

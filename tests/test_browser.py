@@ -4,73 +4,35 @@ Debian's Chromium is used (`chromium` on the PATH): where it is missing these te
 skip is a failure (conftest.py).
 """
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from types import SimpleNamespace
 
 import nbformat
 import pytest
-from baseline import METADATA, NOTEBOOKS
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from baseline import NOTEBOOKS, lessons
+from bench_browser import watch
+from lab import CHROMIUM, explorer, launch, open_page, run_all, serve, wait_until, write_notebook
+from nbconvert import HTMLExporter
+from playwright.sync_api import Locator, Page, expect
 
-ROOT = NOTEBOOKS.parent
-CHROMIUM = shutil.which("chromium")
-# The sandbox doesn't work as root; the rest keeps Chromium from looking for its maker's hosts.
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-EXPLORERS = {"BitWidthExplorer": "num_bits", "StepExplorer": "relative", "ThresholdExplorer": "fraction"}
+EXPLORERS = ["BitWidthExplorer", "StepExplorer", "ThresholdExplorer"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the PATH")
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Address of a JupyterLab that serves a copy of the notebooks, with settings of its own."""
+    """A JupyterLab that serves a copy of the lessons."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = [
-        f"--ServerApp.port={port}",
-        f"--ServerApp.root_dir={folder / 'notebooks'}",
-        "--IdentityProvider.token=",
-        "--config=.jupyter/jupyter_lab_config.json",
-        "--no-browser",
-        "--allow-root",
-    ]
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-    environment = os.environ | {place: str(folder / place) for place in places}
-    command = [sys.executable, "-m", "jupyter", "lab", *options]
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api"), 60, lambda: (folder / "log").read_text())
-        yield SimpleNamespace(address=f"http://127.0.0.1:{port}/lab", notebooks=folder / "notebooks")
-    finally:
-        server.terminate()
-        server.wait(30)
+    with serve(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+    with launch() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +71,40 @@ def test_no_popup_asks_for_anything(lesson):
 def test_every_slider_reaches_both_ends_by_keyboard(lesson, name):
     """At each end picture, alt text and spoken numbers are new, the handle says where it stands, and nothing failed."""
     panel = explorer(lesson, name)
-    handles = panel.locator(".noUi-handle")
-    assert handles.count() == {"BitWidthExplorer": 1, "StepExplorer": 2, "ThresholdExplorer": 2}[name]
-    for handle in handles.all():
+    sliders = panel.locator(".widget-slider")
+    assert sliders.count() == {"BitWidthExplorer": 1, "StepExplorer": 2, "ThresholdExplorer": 2}[name]
+    for slider in sliders.all():
+        handle = slider.locator(".noUi-handle")
         for key, end in (("Home", "aria-valuemin"), ("End", "aria-valuemax"), ("PageDown", None)):
             before = shown(panel)
             handle.press(key)
             wait_until(lambda before=before: not set(shown(panel)) & set(before), 20, lambda: shown(panel)[1])
             assert end is None or float(handle.get_attribute("aria-valuenow")) == float(handle.get_attribute(end))
+            expect(handle).to_have_accessible_name(slider.locator(".widget-label").text_content())
+            expect(handle).to_have_attribute("aria-valuetext", slider.locator(".widget-readout").text_content())
     assert panel.locator("[role=alert]").count() == 0
     assert lesson.complaints == []
+
+
+@pytest.mark.parametrize("name", [path.name for path in lessons()])
+def test_a_page_without_a_kernel_and_a_network_shows_every_explorer(browser, tmp_path, name):
+    """As nbconvert writes it: the picture is there, and its alt text says the numbers that are stored beside it."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    page_text, _ = HTMLExporter().from_notebook_node(notebook)
+    (tmp_path / "page.html").write_text(page_text, encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri(), wait_until="domcontentloaded")
+    outputs = [output for cell in notebook.cells if "widgets." in cell.source for output in cell.get("outputs", [])]
+    texts = [output.get("data", {}).get("text/plain", "") for output in outputs]
+    texts = [text for text in texts if "Explorer: " in text]
+    assert texts or name != "03_formulas.ipynb"
+    for text in texts:
+        picture = page.locator(f'img[alt$="{text.split(": ", 1)[1]}"]')
+        expect(picture).to_have_count(1)
+        assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 990
+    assert page.locator('img:not([alt]), img[alt=""], img[alt^="No description"]').count() == 0
+    context.close()
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -144,9 +130,7 @@ def test_an_error_is_shown_in_the_panel(lab, browser):
         "tensors = {'good': np.linspace(-1, 1, 99), 'broken': np.full(9, np.nan)}",
         "widgets.ThresholdExplorer(tensors)",
     ]
-    cell = nbformat.v4.new_code_cell("\n".join(source), id="only")
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=METADATA)
-    nbformat.write(notebook, lab.notebooks / "broken.ipynb")
+    write_notebook(lab, "broken.ipynb", "\n".join(source))
     run_all(page, lab, "broken.ipynb")
     panel = page.locator(".jp-OutputArea-output .widget-vbox").first
     picture = panel.locator("img")
@@ -160,13 +144,14 @@ def test_an_error_is_shown_in_the_panel(lab, browser):
     page.close()
 
 
-def open_page(browser) -> Page:
-    """A page that remembers what its console complains of."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.complaints = []
-    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    return page
+@pytest.mark.parametrize("weights", [10_000])
+def test_each_key_is_answered_and_the_last_one_wins(lab, browser, weights):
+    """What the benchmark measures, but for the times: every goal that isn't in words is reached."""
+    result = watch(lab, browser, presses=4, weights=weights)
+    assert result["complaints"] == []
+    facts = [(name, value, goal) for name, value, goal in result["rows"] if not isinstance(goal, (str, type(None)))]
+    assert len(facts) > 10
+    assert [(name, value, goal) for name, value, goal in facts if value != pytest.approx(goal, abs=1e-3)] == []
 
 
 def assert_last_cell_ran(page: Page, name: str) -> None:
@@ -174,39 +159,6 @@ def assert_last_cell_ran(page: Page, name: str) -> None:
     cells = sum(cell.cell_type == "code" for cell in stored.cells)
     bottom(page)
     expect(page.locator(".jp-InputPrompt", has_text=f"[{cells}]:")).to_be_visible()
-
-
-def run_all(page: Page, lab: SimpleNamespace, name: str) -> None:
-    """Open a notebook, choose Run All Cells in the menu, and wait for the kernel to come to rest."""
-    page.goto(f"{lab.address}/workspaces/{name[:2]}/tree/{name}")  # a workspace of its own: no other tab is restored
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=60_000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    idle = page.locator("#jp-main-statusbar", has_text="| Idle")
-    waiting = page.locator(".jp-InputPrompt", has_text="[*]")
-    quiet = 0
-    for _ in range(600):
-        page.wait_for_timeout(500)
-        quiet = quiet + 1 if idle.count() and not waiting.count() else 0  # a kernel is idle for a moment between cells
-        if quiet == 3:
-            return
-    raise AssertionError("the notebook was still running after 300 s")
-
-
-def explorer(page: Page, name: str) -> Locator:
-    """The live panel below the cell that makes this explorer. The notebook draws only what is near the screen."""
-    notebook = page.locator(".jp-WindowedPanel-outer").first
-    cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=f"widgets.{name}("))
-    panel = cell.locator(".jp-OutputArea-output .widget-vbox").first
-    notebook.evaluate("element => { element.scrollTop = 0 }")
-    for _ in range(100):
-        page.wait_for_timeout(200)
-        if panel.locator("img").count() and panel.locator("img").is_visible():
-            break
-        notebook.evaluate("element => { element.scrollTop += element.clientHeight / 2 }")
-    panel.scroll_into_view_if_needed()
-    return panel
 
 
 def bottom(page: Page) -> None:
@@ -223,17 +175,3 @@ def shown(panel: Locator) -> tuple[str, str, str]:
     numbers = panel.locator("[aria-live=polite]").text_content()
     assert re.search(r"\d", numbers)
     return picture.get_attribute("src"), picture.get_attribute("alt"), numbers
-
-
-def answers(address: str) -> bool:
-    try:
-        return urllib.request.urlopen(address, timeout=2).status == 200
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds: float, explain=lambda: "") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"nothing happened in {seconds} s. {explain()}"
-        time.sleep(0.05)

@@ -97,7 +97,8 @@ FLOORS = {
     "mnist": ({ARGUMENTS, "qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
     "deploy": ({"qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
     "plots": (CORE, {"numpy", "matplotlib"}, set()),
-    "widgets": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
+    "explorer": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
+    "widgets": (CORE | {"qlib.plots", "qlib.explorer"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
     "exercises": (CORE, {"numpy"}, set()),  # every file in that folder
     "__init__": (CORE, {"numpy"}, set()),
 }

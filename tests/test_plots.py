@@ -1,18 +1,28 @@
-"""qlib.plots: the curves against direct sums, the pictures against what a reader without colour vision can tell."""
+"""qlib.plots: the curves against direct sums, the pictures against what a reader without colour vision can tell.
 
+What our own PNG writer writes, Pillow reads; what is drawn over a backdrop is compared with drawing all of it.
+"""
+
+import base64
+import io
 import json
-import re
 import struct
 import subprocess
 import sys
 import zlib
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from qlib import CALIBRATORS, QParams, plots
+from qlib.error import ErrorProfile
 
 # Symmetric 3-bit codes -4 … 3 with step 1: -3 and 3 are exact, -1.5 -> -2, 0.25 -> 0.
 HAND = np.float32([-3, -1.5, 0.25, 3])
@@ -118,6 +128,31 @@ def test_calibrated(x):
         assert reached == pytest.approx(error(threshold), rel=1e-4, abs=1e-12)
 
 
+@pytest.mark.parametrize("x", [HAND, SKEWED, RELU], ids=["hand", "skewed", "relu"])
+def test_curves_take_an_error_profile_for_x(x):
+    profile = ErrorProfile(x)
+    assert plots.bits_curve(profile, range(2, 9)) == plots.bits_curve(x, range(2, 9))
+    np.testing.assert_array_equal(plots.step_curve(profile, STEPS, -4, 3), plots.step_curve(x, STEPS, -4, 3))
+    if x.ndim == 2:
+        assert plots.bits_curve(profile, [3, 5], axis=1) == plots.bits_curve(x, [3, 5], axis=1)
+
+
+def test_an_error_profile_that_was_given_is_the_one_that_is_asked(monkeypatch):
+    profile, made = ErrorProfile(SKEWED), []
+    monkeypatch.setattr(ErrorProfile, "__init__", lambda self, x: made.append(x))
+    plots.bits_curve(profile, [4], axis=1), plots.step_curve(profile, STEPS, -8, 7)
+    assert made == []
+
+
+def test_parts_by_hand():
+    found = plots.parts(np.array([[1.0, 2.0], [0.5, 0.25]]))
+    assert {name: part.tolist() for name, part in found.items()} == {
+        "total": [3.0, 0.75],
+        "rounding": [1.0, 0.5],
+        "clipping": [2.0, 0.25],
+    }
+
+
 def test_curves_leave_x_alone():
     x = SKEWED.copy()
     x.flags.writeable = False
@@ -139,7 +174,7 @@ def test_a_plot_draws_in_the_axes_it_was_given(plot, words):
 def test_a_plot_makes_a_figure_of_its_own(plot, words):
     first, second = plot(), plot()
     assert first.figure is not second.figure and first.figure.axes == [first]
-    assert plots.png(first.figure) == plots.png(second.figure)
+    assert plots.show(first, alt="").html == plots.show(second, alt="").html
 
 
 @every_plot
@@ -174,6 +209,12 @@ def test_the_histogram_counts_every_value():
     assert ax.get_yscale() == "log"
     heights = ax.patches[0].get_path().vertices[:, 1]
     assert heights.max() == 3 and ax.get_xlim()[0] <= 0 and ax.get_xlim()[1] >= 1
+
+
+@pytest.mark.parametrize("x", [[1, 1.00001], [-1e38, 3.4e38]])
+def test_the_histogram_of_values_close_together_and_far_apart(x):
+    heights = plots.plot_histogram(np.float32(x)).patches[0].get_path().vertices[:, 1]
+    assert heights.max() == 1
 
 
 def test_error_vs_bits_draws_the_curves_and_a_guide():
@@ -213,17 +254,52 @@ def test_error_vs_threshold_marks_the_calibrators():
 
 
 def ticks(levels):
-    return np.array([segment[0, 0] for segment in levels.get_segments()])
+    """Where the ticks stand: each is a vertical stroke, and the pen is lifted after it."""
+    foot, head, lifted = levels.get_xydata().reshape(-1, 3, 2).swapaxes(0, 1)
+    np.testing.assert_array_equal(foot[:, 0], head[:, 0])
+    assert set(foot[:, 1]) == {0.02} and set(head[:, 1]) == {0.08} and np.isnan(lifted[:, 1]).all()
+    return foot[:, 0]
 
 
 def test_mark_levels_draws_every_x_hat():
     ax = plots.plot_histogram(SKEWED)
     levels = plots.mark_levels(QParams(0.25, -3, -4, 3), ax)
     assert ticks(levels).tolist() == [-0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]
-    assert levels in ax.collections
-    assert {tuple(segment[:, 1]) for segment in levels.get_segments()} == {(0.02, 0.08)}
+    assert levels in ax.get_children()
     bottom = levels.get_transform().transform((0, 0.02))[1]
     assert bottom == pytest.approx(ax.transAxes.transform((0, 0.02))[1])  # whatever the y scale is
+
+
+def test_levels_dont_change_the_limits():
+    ax = plots.plot_histogram(SKEWED)
+    before = ax.get_xlim(), ax.get_ylim()
+    levels = plots.mark_levels(QParams(100.0, 0, -4, 3), ax)
+    assert (ax.get_xlim(), ax.get_ylim()) == before
+    plots.move_levels(QParams(1000.0, 0, -4, 3), levels)
+    assert (ax.get_xlim(), ax.get_ylim()) == before
+
+
+@pytest.mark.parametrize("num_bits", [2, 8, 16])
+def test_levels_that_were_moved_are_those_that_would_be_marked(num_bits):
+    there = QParams(0.125, 1, 0, 2**num_bits - 1)
+    marked = plots.mark_levels(there, plots.plot_histogram(SKEWED))
+    moved = plots.mark_levels(QParams(3.0, 0, -128, 127), plots.plot_histogram(SKEWED))
+    assert plots.move_levels(there, moved) is None
+    np.testing.assert_array_equal(moved.get_xydata(), marked.get_xydata())
+    assert ticks(moved)[0] == -0.125
+
+
+def test_levels_are_seen_where_they_are():
+    ax = plots.figure()[0]
+    ax.set_xlim(-1.2, 1.7)
+    plots.mark_levels(QParams(0.25, -3, -4, 3), ax)
+    ax.figure.canvas.draw()
+    height = ax.figure.canvas.get_width_height()[1]
+    row = pixels(ax.figure)[height - round(ax.transAxes.transform((0, 0.05))[1])].astype(int)
+    blue = np.flatnonzero(row[:, 2] - row[:, 0] > 60)  # C0 on white
+    strokes = np.split(blue, np.flatnonzero(np.diff(blue) > 1) + 1)
+    expected = ax.transData.transform([(level, 0) for level in (-0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5)])[:, 0]
+    assert [stroke.mean() + 0.5 for stroke in strokes] == pytest.approx(expected.tolist(), abs=1)
 
 
 @pytest.mark.parametrize("num_bits", range(2, 17))
@@ -253,7 +329,8 @@ from qlib import plots, widgets, QParams
 x = [[-1.0, 0.5], [0.2, 0.7]]
 ax = plots.plot_quantizer(QParams(0.5, 1, -4, 3))
 plots.mark_levels(QParams(0.5, 1, -4, 3), ax)
-plots.fix_layout(ax.figure)
+plots.redraw(ax.figure, plots.backdrop(ax.figure))
+plots.png(ax.figure)
 plots.show(ax, alt="")
 widgets.BitWidthExplorer({"x": x})
 print(json.dumps(sorted(sys.modules)))
@@ -264,21 +341,119 @@ print(json.dumps(sorted(sys.modules)))
     assert "matplotlib.figure" in loaded and "matplotlib.pyplot" not in loaded
 
 
-def test_fix_layout_keeps_positions():
-    def positions(ax):
-        return [other.get_position().bounds for other in ax.figure.axes]
+# ------------------------------------------------------------------- backdrop and redraw
 
+
+def pixels(fig):
+    """A copy of what stands in the canvas."""
+    return np.array(fig.canvas.buffer_rgba())
+
+
+def scene():
+    """Two axes with something that stays and something that moves in each: `(figure, stays, moves)`."""
+    left, right = plots.figure(2, width=2, height=1.5)
+    plots.plot_histogram(SKEWED, ax=left)
+    stays = right.plot([0, 1], [0, 1], "k-", lw=3)
+    # The upper one of the two that cross is made first: it is the z-order that counts.
+    moves = right.plot([0, 1], [0.9, 0.2], "C1-", lw=6, zorder=4) + right.plot(
+        [0, 1], [0.2, 0.9], "C0-", lw=6, zorder=3
+    )
+    moves += [plots.mark_levels(QParams(0.5, 0, -4, 3), left)]
+    for artist in moves:
+        artist.set_animated(True)
+    return left.figure, stays, moves
+
+
+def test_the_backdrop_is_all_but_what_moves():
+    backdrops = []
+    for how in ({}, {"visible": False}, {"animated": False}):
+        fig, _, moves = scene()
+        for artist in moves:
+            artist.set(**how)
+        plots.backdrop(fig)
+        backdrops.append(pixels(fig))
+    without, invisible, drawn = backdrops
+    np.testing.assert_array_equal(without, invisible)
+    assert (without != drawn).any()
+
+
+def test_redraw_over_a_backdrop_is_drawing_all_of_it():
+    fig, _, moves = scene()
+    behind = plots.backdrop(fig)
+    assert plots.redraw(fig, behind) is None
+    drawn = pixels(fig)
+    for artist in moves:
+        artist.set_animated(False)
+        artist.set_zorder(artist.get_zorder() + 10)  # what moves lies above all that stays
+    fig.canvas.draw()
+    np.testing.assert_array_equal(drawn, pixels(fig))
+
+
+def test_redraw_leaves_nothing_behind():
+    fig, _, moves = scene()
+    behind = plots.backdrop(fig)
+    plots.redraw(fig, behind)
+    first = pixels(fig)
+    plots.redraw(fig, behind)
+    np.testing.assert_array_equal(pixels(fig), first)
+    moves[0].set_ydata([0.1, 0.1])
+    plots.redraw(fig, behind)
+    assert (pixels(fig) != first).any()
+    moves[0].set_ydata([0.9, 0.2])
+    plots.redraw(fig, behind)
+    np.testing.assert_array_equal(pixels(fig), first)
+
+
+def test_redraw_draws_what_moves_and_nothing_else(monkeypatch):
+    fig, stays, moves = scene()
+    behind, drawn = plots.backdrop(fig), []
+    draw = Axes.draw_artist
+    monkeypatch.setattr(Axes, "draw_artist", lambda ax, artist: (drawn.append((ax, artist)), draw(ax, artist)))
+    for owner, name in (
+        (Figure, "draw"),
+        (FigureCanvasAgg, "draw"),
+        (Axes, "draw"),
+        (ConstrainedLayoutEngine, "execute"),
+    ):
+        monkeypatch.setattr(owner, name, lambda *_, **__: pytest.fail("drawn, or laid out, as a whole"))
+    stays[0].set_ydata([1, 0])  # too late: it stays
+    plots.redraw(fig, behind)
+    upper, lower, levels = moves
+    assert drawn == [(levels.axes, levels), (lower.axes, lower), (upper.axes, upper)]
+
+
+def positions(fig):
+    return [ax.get_position().bounds for ax in fig.axes]
+
+
+def test_backdrop_keeps_positions():
     left, right = plots.figure(2)
-    before = positions(left)
+    fig = left.figure
+    before = positions(fig)
     left.set_ylabel("error")
-    plots.fix_layout(left.figure)
-    fixed = positions(left)
+    behind = plots.backdrop(fig)
+    fixed = positions(fig)
     assert fixed != before  # room was made for the label
     right.set_ylabel("three\nlines\nhigh"), right.set_title("and\na title")
-    plots.png(left.figure)
-    assert positions(left) == fixed
-    plots.fix_layout(left.figure)
-    assert positions(left) != fixed  # asked again, it makes room for the new ones
+    plots.redraw(fig, behind)
+    fig.canvas.draw()
+    assert positions(fig) == fixed
+    plots.backdrop(fig)
+    assert positions(fig) != fixed  # asked again, it makes room for the new ones
+
+
+def test_backdrop_lays_out_once_and_draws_what_it_laid_out(monkeypatch):
+    left, _ = plots.figure(2)
+    fig, layouts, execute = left.figure, [], ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *args: (layouts.append(args), execute(*args)))
+    plots.backdrop(fig)
+    drawn = pixels(fig)
+    fig.canvas.draw()
+    np.testing.assert_array_equal(pixels(fig), drawn)
+    assert len(layouts) == 1
+
+
+# ------------------------------------------------------------------- the PNG writer
 
 
 def chunks(png):
@@ -291,41 +466,139 @@ def chunks(png):
         assert struct.unpack(">I", png[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + content),)
         found.append((kind, content))
         at += 12 + length
+    assert at == len(png)
     return found
+
+
+def decoded(png):
+    """The pixels of a PNG as Pillow reads them, after it has found nothing wrong with the file."""
+    Image.open(io.BytesIO(png)).verify()
+    with Image.open(io.BytesIO(png)) as image:
+        assert (image.format, image.mode) == ("PNG", "RGBA")
+        return np.asarray(image)
+
+
+def blank(width, height):
+    """A figure of so many pixels, with nothing in it."""
+    fig = Figure(figsize=(width / 90, height / 90), dpi=90)
+    FigureCanvasAgg(fig).draw()
+    assert fig.canvas.get_width_height() == (width, height)
+    return fig
+
+
+SIZES = [(1, 1), (1, 7), (9, 1), (2, 2), (33, 17), (101, 203), (990, 306)]
+
+
+@pytest.mark.parametrize("width, height", SIZES)
+def test_png_is_what_stands_in_the_canvas(width, height):
+    fig = blank(width, height)
+    # Noise meets every difference of two bytes, and shows each pixel that changed its place or its transparency.
+    noise = np.random.default_rng(width).integers(0, 256, (height, width, 4), np.uint8)
+    np.asarray(fig.canvas.buffer_rgba())[:] = noise
+    png = plots.png(fig)
+    np.testing.assert_array_equal(decoded(png), noise)
+    np.testing.assert_array_equal(pixels(fig), noise)  # and it stays there
+    assert [kind for kind, _ in chunks(png)] == [b"IHDR", b"IDAT", b"IEND"]
+
+
+@pytest.mark.parametrize("width, height", [(6.0, 3.4), (2.345, 1.234), (1.01, 2.02)])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_png_of_a_plot_is_what_stands_in_the_canvas(columns, width, height):
+    ax = plots.figure(columns, width=width, height=height)[-1]
+    plots.plot_histogram(SKEWED, ax=ax)
+    plots.backdrop(ax.figure)
+    png = plots.png(ax.figure)
+    np.testing.assert_array_equal(decoded(png), pixels(ax.figure))
+    assert decoded(png).shape == (int(height * 90), int(columns * width * 90), 4)  # 90 dots per inch
 
 
 def test_png_is_one_without_a_software_stamp():
     ax = plots.figure(2, width=3, height=2)[0]
     plots.plot_histogram(SKEWED, ax=ax)
+    ax.figure.canvas.draw()
     found = chunks(plots.png(ax.figure))
     assert [found[0][0], found[-1][0]] == [b"IHDR", b"IEND"]
     assert struct.unpack(">II", found[0][1][:8]) == (6 * 90, 2 * 90)  # 90 dots per inch
-    pixels = zlib.decompress(b"".join(content for kind, content in found if kind == b"IDAT"))
-    assert len(pixels) == 180 * (1 + 4 * 540)  # a filter byte before each row of RGBA
+    assert tuple(found[0][1][8:]) == (8, 6, 0, 0, 0)  # eight bits, colour and alpha, deflate, not interlaced
+    data = zlib.decompress(b"".join(content for kind, content in found if kind == b"IDAT"))
+    assert len(data) == 180 * (1 + 4 * 540)  # a filter byte before each row of RGBA
+    assert set(data[:: 1 + 4 * 540]) <= set(range(5))
     assert not [content for kind, content in found if b"Software" in content or kind in (b"tEXt", b"iTXt", b"tIME")]
 
 
 def test_png_is_the_same_twice():
-    ax = plots.plot_error_vs_bits(CURVES, range(2, 9))
-    plots.fix_layout(ax.figure)  # as the explorers do: Matplotlib 3.10 lays a figure out a little differently each time
+    def bits():
+        ax = plots.plot_error_vs_bits(CURVES, range(2, 9))
+        plots.backdrop(ax.figure)
+        return ax
+
+    ax = bits()
     first = plots.png(ax.figure)
-    assert plots.png(ax.figure) == first
-    ax.set_xlabel("changed")  # where the layout left room: a title now would fall outside
+    assert plots.png(ax.figure) == plots.png(bits().figure) == first
+    ax.set_xlabel("changed")
+    assert plots.png(ax.figure) == first  # it doesn't draw
+    ax.figure.canvas.draw()
     assert plots.png(ax.figure) != first
 
 
+# ------------------------------------------------------------------- images
+
+
+def only_tag(text):
+    """The one tag that `text` is, as a browser reads it: `(name, attributes)`."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, attributes))
+    parser.handle_endtag = parser.handle_data = parser.handle_comment = lambda text: pytest.fail(f"unexpected {text!r}")
+    parser.feed(text)
+    parser.close()
+    ((tag, attributes),) = found
+    assert len(dict(attributes)) == len(attributes)  # none twice
+    return tag, dict(attributes)
+
+
+AWKWARD = "x < 1 & \"y\" > 'z' &amp; &quot;\n\tΔ²/12 --> <b>"
+HEADER = bytes(16) + struct.pack(">II", 70, 30) + b"\x00\xff"  # so much of a PNG as an image element is made of
+
+
 def test_img_escapes_its_alt_text():
-    element = plots.img(b"\x00\xff", "x < 1 & \"y\" > 'z'")
-    alt = re.search(r'alt="([^"]*)"', element).group(1)
-    assert alt == "x &lt; 1 &amp; &quot;y&quot; &gt; &#x27;z&#x27;"
-    assert 'src="data:image/png;base64,AP8="' in element
+    element = plots.img(HEADER, "x < 1 & \"y\" > 'z'")
+    assert 'alt="x &lt; 1 &amp; &quot;y&quot; &gt; &#x27;z&#x27;"' in element
     assert element.startswith("<img ") and element.count("<") == element.count(">") == 1
+    tag, attributes = only_tag(plots.img(HEADER, AWKWARD))
+    assert tag == "img" and set(attributes) == {"alt", "width", "height", "style", "src"}
+    assert attributes["alt"] == AWKWARD
+    assert (attributes["width"], attributes["height"]) == ("70", "30")
+    # Narrower in a narrow page, and not out of shape.
+    assert {"max-width: 100%", "height: auto"} <= set(attributes["style"].split("; "))
+    kind, data = attributes["src"].split(",")
+    assert kind == "data:image/png;base64" and base64.b64decode(data, validate=True) == HEADER
+
+
+def test_img_escapes_its_script():
+    script = "if (a < b && c > \"d\") {\n  e('&lt;');\n}"
+    element = plots.img(HEADER, AWKWARD, onload=script)
+    tag, attributes = only_tag(element)
+    assert tag == "img" and attributes["onload"] == script and attributes["alt"] == AWKWARD
+    del attributes["onload"]
+    assert attributes == only_tag(plots.img(HEADER, AWKWARD))[1]
+    assert element.count('"') == 2 * 6  # no quote but those around six attributes
+
+
+@pytest.mark.parametrize("width, height", SIZES)
+def test_img_has_the_size_of_the_picture(width, height):
+    _, attributes = only_tag(plots.img(plots.png(blank(width, height)), ""))
+    assert (attributes["width"], attributes["height"]) == (str(width), str(height))
 
 
 def test_show_has_alt_text():
     ax = plots.plot_histogram(SKEWED)
     shown = plots.show(ax, alt='a histogram of "x"')
     assert shown._repr_html_() == plots.img(plots.png(ax.figure), 'a histogram of "x"')
+    _, attributes = only_tag(shown._repr_html_())
+    picture = decoded(base64.b64decode(attributes["src"].partition(",")[2]))
+    np.testing.assert_array_equal(picture, pixels(ax.figure))
+    assert (attributes["width"], attributes["height"]) == ("540", "306")  # 6 by 3.4 inches
     assert 'alt="a histogram of &quot;x&quot;"' in shown._repr_html_()
     assert repr(shown) == 'a histogram of "x"'
     with pytest.raises(TypeError, match="alt"):
@@ -338,6 +611,7 @@ def test_show_keeps_the_picture_of_its_moment():
     before = shown._repr_html_()
     ax.set_title("after")
     assert shown._repr_html_() == before
+    assert plots.show(ax, alt="before")._repr_html_() != before  # it draws first
 
 
 def test_every_calibrator_has_a_marker_of_its_own():
