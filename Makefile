@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LESSON := $(firstword $(sort $(wildcard notebooks/0*.ipynb)))
 ARGS   ?=
 
-.PHONY: setup lab test baseline pins clean
+.PHONY: setup lab test bench baseline pins clean
 
 setup: $(VENV)/.installed
 
@@ -16,8 +16,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@echo "Adding what the tests need."
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@echo "Adding what the tests and the benchmark need."
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,bench]'
 	@touch $@
 
 lab: setup
@@ -27,6 +27,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check qlib tests data
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# Measures qlib against plain NumPy, PyTorch and ONNX Runtime: one table of ratios (ARGS=--quick for a first look).
+bench: $(VENV)/.installed-test
+	$(BIN)/python tests/bench.py $(ARGS)
 
 # Runs the notebooks anew and stores their outputs, which `make test` compares from then on.
 baseline: $(VENV)/.installed-test
