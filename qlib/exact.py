@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 PART = 2**13  # so many squares of 20-bit integers add up to 2^53 at most: sums in float64 are exact
-BLOCK = 2**15  # values that are visited at once: they and their float64 codes stay in the processor's cache
+BLOCK = 2**13  # values that are visited at once: a longer float64 product would start threads, and wait for them
 LOOKUP = 16  # looking up one threshold takes about as long as visiting so many values,
 LOOKUPS = 2**13  # and what all lookups of a quantizer have in common about as long as visiting these
 TOGETHER = 2**18  # so many thresholds are looked up at once, to save memory
