@@ -180,7 +180,7 @@ class ErrorProfile:
         return np.array(self._sums[None][0].sse(steps.tolist(), qmin, qmax))
 
     def best_threshold(self, num_bits: int, *, signed: bool = True, narrow_range: bool = False) -> float:
-        """The threshold T of the symmetric quantizer with the least error: its scale is T / qmax, as float32.
+        """The threshold T of the symmetric `best_qparams`: its scale is T / qmax, as float32.
 
         T may lie beyond the largest |x|: integers from −100 to 100 are exact in 8 bits for T = 127, where Δ = 1.
 
@@ -201,9 +201,11 @@ class ErrorProfile:
         narrow_range: bool = False,
         axis: int | None = None,
     ) -> QParams:
-        """The parameters with the least error. Options and refusals are those of `choose_qparams`.
+        """The parameters with the least error that a search finds. Options and refusals are those of `choose_qparams`.
 
-        The thresholds t_k of all zero points are the same numbers, so that one lookup scores every zero point.
+        Symmetric, it is the least there is where distinct values are few; else it is searched on ever finer grids. The
+        zero point is searched among those that score best: the thresholds t_k of all zero points are the same numbers,
+        so that one lookup scores them all.
         """
         options = dict(num_bits=num_bits, symmetric=symmetric, signed=signed, narrow_range=narrow_range)
         best = []

@@ -223,13 +223,10 @@ def _put(ring: Line2D, x: float, error: float) -> None:
 
 
 def _moving_lines(explorer: Explorer, ax: Axes, curves: list[np.ndarray]) -> dict[str, Line2D]:
-    """The lines of `plot_split`, which will move, on an axis that has room for all the curves."""
+    """The lines of `plots.parts`, which will move, on an axis that has room for all the curves."""
     plots.log_from_best(ax, np.concatenate(curves))
-    return {
-        line.get_label(): explorer.moving(line)
-        for line in ax.lines
-        if line.get_label() in ("total", "rounding", "clipping")
-    }
+    names = plots.parts(curves[0])
+    return {line.get_label(): explorer.moving(line) for line in ax.lines if line.get_label() in names}
 
 
 def _move_lines(lines: dict[str, Line2D], curve: np.ndarray) -> None:
