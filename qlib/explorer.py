@@ -93,6 +93,7 @@ class Explorer(ipw.VBox):
     def moving(self, artist: A) -> A:
         """Leave `artist` out of the background: it is drawn over it at each move."""
         artist.set_animated(True)
+        artist.set_in_layout(False)  # a ring without a place would push the axes together
         return artist
 
     def once(self, key: tuple, compute: Callable[[], T]) -> T:

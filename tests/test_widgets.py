@@ -1048,3 +1048,10 @@ def test_the_bar_in_words():
     bar = TrainingBar(1875)
     assert repr(bar) == "a progress bar of 1875 batches"
     assert list(bar.children) == [bar.bar, bar.label] and bar.bar.value == 0 and bar.label.value == ""
+
+
+@every_explorer
+def test_the_axes_fill_the_figure(make):
+    """What moves has no place yet when the layout is made, and must not take part in it."""
+    for ax in start(make).axes:
+        assert ax.get_position().width > 0.3 and ax.get_position().height > 0.6
