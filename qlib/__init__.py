@@ -10,8 +10,10 @@ from qlib.calibrate import CALIBRATORS
 from qlib.error import ErrorProfile, max_abs_error, mse, split_mse, sqnr_db
 
 _ON_FIRST_USE = {
+    "IntegerModel": "qlib.integer",
     "build_cnn": "qlib.mnist",
     "cnn_tensors": "qlib.mnist",
+    "deploy": "qlib",
     "load_cnn": "qlib.mnist",
     "load_mnist": "qlib.mnist",
     "mnist": "qlib",

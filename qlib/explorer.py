@@ -43,7 +43,7 @@ if (panel) {
 }"""
 
 
-class Explorer(ipw.VBox):
+class Panel(ipw.VBox):
     """Controls, a picture with alt text, the numbers it shows, and a place for errors.
 
     A subclass gives `title`, `spoken` (the number that is read aloud when a slider moves) and two methods, both with
@@ -56,17 +56,10 @@ class Explorer(ipw.VBox):
 
     title = ""
     spoken = ""
-    repaint: tuple[str, ...] = ("tensor",)
+    repaint: tuple[str, ...] = ()
 
-    def __init__(self, tensors: Tensors, *, tensor: str | None = None, **controls: ipw.Widget) -> None:
-        if not tensors:
-            raise ValueError("tensors: expected a dict with at least one named array, got an empty one")
-        tensor = next(iter(tensors)) if tensor is None else tensor
-        if tensor not in tensors:
-            raise ValueError(f"tensor: expected one of {list(tensors)}, got {tensor!r}")
-        self.tensors = {name: np.asarray(x, np.float32) for name, x in tensors.items()}
-        choice = ipw.Dropdown(options=list(tensors), value=tensor, description="tensor", style=WIDE)
-        self.controls = {"tensor": choice, **controls}
+    def __init__(self, **controls: ipw.Widget) -> None:
+        self.controls = controls
         self.axes = plots.figure(2, width=5.5)
         self.figure = self.axes[0].figure
         self.remembered: dict[tuple, object] = {}
@@ -101,10 +94,6 @@ class Explorer(ipw.VBox):
         if key not in self.remembered:
             self.remembered[key] = compute()
         return self.remembered[key]
-
-    def profile(self, tensor: str) -> ErrorProfile:
-        """The error profile of a tensor, made once."""
-        return self.once((tensor, "profile"), lambda: ErrorProfile(self.tensors[tensor]))
 
     def draw(self) -> None:
         """Draw the state of the controls."""
@@ -158,3 +147,23 @@ class Explorer(ipw.VBox):
         text = f"{type(self).__name__}: {self}"
         still = {"text/html": plots.img(self.png, self.alt), "image/png": self.png, "text/plain": text}
         return live | still, {"image/png": {"alt": self.alt}}
+
+
+class Explorer(Panel):
+    """A panel about one of several named tensors, chosen with its first control."""
+
+    repaint = ("tensor",)
+
+    def __init__(self, tensors: Tensors, *, tensor: str | None = None, **controls: ipw.Widget) -> None:
+        if not tensors:
+            raise ValueError("tensors: expected a dict with at least one named array, got an empty one")
+        tensor = next(iter(tensors)) if tensor is None else tensor
+        if tensor not in tensors:
+            raise ValueError(f"tensor: expected one of {list(tensors)}, got {tensor!r}")
+        self.tensors = {name: np.asarray(x, np.float32) for name, x in tensors.items()}
+        choice = ipw.Dropdown(options=list(tensors), value=tensor, description="tensor", style=WIDE)
+        super().__init__(tensor=choice, **controls)
+
+    def profile(self, tensor: str) -> ErrorProfile:
+        """The error profile of a tensor, made once."""
+        return self.once((tensor, "profile"), lambda: ErrorProfile(self.tensors[tensor]))

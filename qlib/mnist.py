@@ -9,7 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -25,24 +29,32 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 Split = tuple[np.ndarray, np.ndarray]
 
 
-def import_tensorflow() -> ModuleType:
-    """TensorFlow, imported without the start-up messages of its C++ part.
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing reaches the terminal, neither from Python nor from C++ parts. An exception still comes through.
 
-    They go to file descriptor 2 before any log level is read, so the descriptor itself is closed off meanwhile. An
-    import that fails still raises.
+    C++ writes to file descriptor 2 before any log level is read, so the descriptor itself is closed off meanwhile.
     """
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def import_tensorflow() -> ModuleType:
+    """TensorFlow, imported without the start-up messages of its C++ part. An import that fails still raises."""
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        try:
+        with quiet():
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for a GPU, and says so, now rather than in the first lesson cell
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            os.close(nowhere)
     return sys.modules["tensorflow"]
 
 

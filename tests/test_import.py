@@ -10,7 +10,7 @@ import pytest
 
 import qlib
 
-HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py"}
+HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py", "ai_edge_litert"}
 QLIB = Path(qlib.__file__).parent
 
 
@@ -61,9 +61,13 @@ print(json.dumps({name: type(getattr(qlib, name)).__name__ for name in qlib.__al
     kinds = fresh_python(code, tmp_path)
     assert set(kinds) == set(qlib.__all__) and len(qlib.__all__) == len(set(qlib.__all__))
     modules = {name for name, kind in kinds.items() if kind == "module"}
-    assert modules == {"mnist", "plots", "widgets"}
-    assert kinds["CALIBRATORS"] == "dict" and kinds["QParams"] == kinds["ErrorProfile"] == "type"
-    assert {kinds[name] for name in set(kinds) - modules - {"CALIBRATORS", "ErrorProfile", "QParams"}} == {"function"}
+    assert modules == {"deploy", "mnist", "plots", "widgets"}
+    assert (
+        kinds["CALIBRATORS"] == "dict" and kinds["QParams"] == kinds["ErrorProfile"] == kinds["IntegerModel"] == "type"
+    )
+    assert {
+        kinds[name] for name in set(kinds) - modules - {"CALIBRATORS", "ErrorProfile", "IntegerModel", "QParams"}
+    } == {"function"}
 
 
 def test_the_functions_are_those_of_their_modules():
@@ -91,11 +95,22 @@ FLOORS = {
     "error": ({ARGUMENTS, "qlib.affine", "qlib.best", "qlib.exact", "qlib.qparams"}, {"numpy"}, set()),
     "divergence": (set(), {"numpy"}, set()),
     "calibrate": ({ARGUMENTS, "qlib.affine", "qlib.divergence", "qlib.error"}, {"numpy"}, set()),
-    "tflite": (set(), {"numpy"}, set()),
+    "tflite": (set(), {"numpy"}, {"ai_edge_litert"}),
     "fixedpoint": (set(), {"numpy"}, set()),
-    "integer": ({"qlib.tflite", "qlib.fixedpoint"}, {"numpy"}, set()),
+    "softmax": ({"qlib.fixedpoint"}, {"numpy"}, set()),
+    "windows": ({"qlib.tflite"}, {"numpy"}, set()),
+    "operators": ({"qlib.fixedpoint", "qlib.softmax", "qlib.tflite", "qlib.windows"}, {"numpy"}, set()),
+    "integer": (
+        {"qlib.affine", "qlib.fixedpoint", "qlib.operators", "qlib.qparams", "qlib.tflite"},
+        {"numpy"},
+        set(),
+    ),
     "mnist": ({ARGUMENTS, "qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
-    "deploy": ({"qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
+    "deploy": (
+        {ARGUMENTS, "qlib.affine", "qlib.mnist", "qlib.qparams"},
+        {"numpy"},
+        {"tensorflow", "keras", "ai_edge_litert", "flatbuffers"},
+    ),
     "plots": (CORE, {"numpy", "matplotlib"}, set()),
     "explorer": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
     "widgets": (CORE | {"qlib.plots", "qlib.explorer"}, {"numpy", "ipywidgets", "matplotlib"}, set()),

@@ -1,0 +1,71 @@
+"""Sums over windows of images: where each window stands, and sums of integer products that floats carry exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from qlib.tflite import Operator, Tensor, expect
+
+EXACT = 2**24  # float32 holds every integer up to here
+LARGEST = 2**26  # values of all windows of one image: a damaged file may ask for any number
+PADDING = ("SAME", "VALID")  # by their numbers in the schema
+Array = np.ndarray
+
+
+def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[[Array], Array]:
+    """Σ x·w + bias for integers x from low to high, as a function of x (…, K): exact, in floats.
+
+    No partial sum, in whatever order BLAS adds, is larger than the sum of its positive or of its negative products at
+    their largest. Where that reaches 2^24, K is split, and the parts are added in float64.
+    """
+    w = weights.astype(np.int64)
+    ends = np.stack([w * low, w * high])
+    up, down = ends.max(axis=0).clip(0), -ends.min(axis=0).clip(None, 0)
+    most = np.maximum(up.sum(axis=0), down.sum(axis=0)) + np.abs(bias)
+    expect(most.max() < 2**31, "sums that int32 holds", f"up to {most.max()}")
+    cuts = [0]
+    while cuts[-1] < len(w):
+        grown = np.maximum(up[cuts[-1] :].cumsum(axis=0), down[cuts[-1] :].cumsum(axis=0)).max(axis=1)
+        cuts.append(cuts[-1] + int(np.searchsorted(grown, EXACT)))
+    single = len(cuts) == 2 and most.max() < EXACT
+    parts = [(slice(a, b), weights[a:b].astype(np.float32)) for a, b in pairwise(cuts)]
+    bias = bias.astype(np.float32 if single else np.float64)
+
+    def sums(x: Array) -> Array:
+        acc = x @ parts[0][1] if single else sum((x[..., k] @ part).astype(np.float64) for k, part in parts)
+        return np.add(acc, bias, out=acc)
+
+    return sums
+
+
+class Window:
+    """Where a window of `size` stands: strides, the padding around the image, and the slices that each tap reads."""
+
+    def __init__(self, operator: Operator, size: tuple[int, int], x: Tensor, out: Tensor) -> None:
+        expect(len(x.shape) == len(out.shape) == 4, "images (n, height, width, channels)", (x.shape, out.shape))
+        self.size, self.stride = size, (operator.options["strideH"], operator.options["strideW"])
+        same = PADDING[operator.options["padding"]] == "SAME"
+        expect(min(*size, *self.stride) >= 1, "a window and strides of at least 1", (size, self.stride))
+        self.padding, self.outputs = [(0, 0)], []
+        for n, k, s in zip(x.shape[1:3], size, self.stride, strict=True):
+            outputs = -(-n // s) if same else (n - k) // s + 1
+            missing = max((outputs - 1) * s + k - n, 0) if same else 0
+            self.padding.append((missing // 2, missing - missing // 2))
+            self.outputs.append(outputs)
+        self.padding.append((0, 0))
+        expect(tuple(self.outputs) == out.shape[1:3], f"an output of {self.outputs} places", out.shape)
+        values = math.prod(self.outputs) * math.prod(size) * max(x.shape[3], out.shape[3])
+        expect(values <= LARGEST, f"at most {LARGEST:,} values in all windows", f"{values:,}")
+
+    def pad(self, images: Array, value: float) -> Array:
+        return np.pad(images, self.padding, constant_values=value) if np.any(self.padding) else images
+
+    def places(self) -> Iterator[tuple[tuple[int, int], tuple[slice, ...]]]:
+        """Each tap (i, j) of the window, with the slices of the padded images that it reads."""
+        for tap in np.ndindex(*self.size):
+            reach = [slice(t, t + (n - 1) * s + 1, s) for t, n, s in zip(tap, self.outputs, self.stride, strict=True)]
+            yield tap, (slice(None), *reach)
