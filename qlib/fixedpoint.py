@@ -49,17 +49,25 @@ def quantize_multiplier(real: np.ndarray | float) -> tuple[np.ndarray, np.ndarra
 
 def high_multiply(acc: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
     """acc · multiplier / 2^31, rounded, ties up: gemmlowp's "rounding doubling high multiply"."""
-    return (acc * multiplier + 2**30) >> 31
+    product = acc * multiplier
+    product += 2**30  # in place, here and below: fewer arrays pass through the cache
+    product >>= 31
+    return product
 
 
 def shift_ties_away(v: np.ndarray, n: np.ndarray) -> np.ndarray:
     """v / 2^n, rounded, ties away from zero: gemmlowp's `RoundingDivideByPOT`."""
-    return (v + (1 << n >> 1) - ((v < 0) & (n > 0))) >> n
+    rounded = v + (1 << n >> 1)
+    rounded -= (v < 0) & (n > 0)
+    rounded >>= n
+    return rounded
 
 
 def shift_ties_up(v: np.ndarray, n: np.ndarray) -> np.ndarray:
     """v / 2^n, rounded, ties towards +∞."""
-    return (v + (1 << n >> 1)) >> n
+    rounded = v + (1 << n >> 1)
+    rounded >>= n
+    return rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +95,17 @@ class Multiplier:
 
 def two_roundings_away(acc: np.ndarray, m: Multiplier) -> np.ndarray:
     """High multiply, then a right shift with ties away from zero."""
-    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
-    return shift_ties_away(high_multiply(acc << left, m.multiplier), right)
+    return shift_ties_away(high_multiply(_left(acc, m), m.multiplier), np.maximum(-m.shift, 0))
 
 
 def two_roundings_up(acc: np.ndarray, m: Multiplier) -> np.ndarray:
     """High multiply, then a right shift with ties up."""
-    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
-    return shift_ties_up(high_multiply(acc << left, m.multiplier), right)
+    return shift_ties_up(high_multiply(_left(acc, m), m.multiplier), np.maximum(-m.shift, 0))
+
+
+def _left(acc: np.ndarray, m: Multiplier) -> np.ndarray:
+    """acc · 2^shift where the shift is positive: a factor of 1 or more."""
+    return acc << np.maximum(m.shift, 0) if np.any(m.shift > 0) else acc
 
 
 def one_rounding(acc: np.ndarray, m: Multiplier) -> np.ndarray:
@@ -104,7 +115,8 @@ def one_rounding(acc: np.ndarray, m: Multiplier) -> np.ndarray:
 
 def float_rounding(acc: np.ndarray, m: Multiplier) -> np.ndarray:
     """A float32 product, rounded half to even."""
-    return np.rint(acc.astype(np.float32) * m.single)
+    product = acc.astype(np.float32, copy=False) * m.single
+    return np.rint(product, out=product)
 
 
 # ------------------------------------------------------- operators without weights

@@ -13,7 +13,7 @@ import numpy as np
 
 from qlib.affine import quantize
 from qlib.fixedpoint import KERNELS
-from qlib.operators import OPERATORS
+from qlib.operators import OPERATORS, pool_window
 from qlib.qparams import QParams
 from qlib.tflite import ABSENT, Graph, Operator, expect, read
 
@@ -30,6 +30,9 @@ class IntegerModel:
         self.graph, self.input, self.output = graph, graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
         self._runs = [self._prepare(operator) for operator in graph.operators]
         self._pools = {o.inputs[0]: o for o in graph.operators if o.name == "MAX_POOL_2D" and self._may_pool_first(o)}
+        self._windows = {
+            i: pool_window(o, graph.tensors[i], graph.tensors[o.outputs[0]]) for i, o in self._pools.items()
+        }
         self._try_out()
 
     @classmethod
@@ -76,7 +79,7 @@ class IntegerModel:
                 continue
             inputs = [values[i] for i in operator.inputs if i in values]
             if pool := pools.get(out):
-                values[pool.outputs[0]] = run(*inputs, kernel=kernel, pool=self._runs[pool.index])
+                values[pool.outputs[0]] = run(*inputs, kernel=kernel, pool=self._windows[out])
             else:
                 values[out] = run(*inputs, kernel=kernel)
         return values

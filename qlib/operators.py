@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from qlib import fixedpoint as fp
 from qlib.softmax import SOFTMAX
@@ -33,12 +32,10 @@ def conv_2d(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out: 
     zero_point, rescale = code(x)[1], rescaling(operator, x, w, bias, out)
     sums = exact_sums(w.data.reshape(len(w.data), -1).T, biases(bias, len(w.data)), -128 - zero_point, 127 - zero_point)
 
-    def run(codes: Array, *, kernel: str, pool: Run | None = None) -> Array:
+    def run(codes: Array, *, kernel: str, pool: Window | None = None) -> Array:
         reals = window.pad(codes.astype(np.float32) - np.float32(zero_point), 0)
-        patches = sliding_window_view(reals, window.size, axis=(1, 2))[:, :: window.stride[0], :: window.stride[1]]
-        acc = sums(patches.transpose(0, 1, 2, 4, 5, 3).reshape(*patches.shape[:3], -1))
         # Rescaling is monotone: the largest accumulator of a pool becomes its largest code.
-        return rescale(pool(acc) if pool else acc, kernel)
+        return rescale(sums(window.patches(reals, pool), pool), kernel)
 
     return run
 
@@ -52,10 +49,10 @@ def depthwise_conv_2d(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | N
     taps, offset = w.data[0].astype(np.float64), biases(bias, w.shape[3])
     expect(255 * np.abs(taps).sum() + np.abs(offset).max() < 2**31, "sums that int32 holds", "larger ones")
 
-    def run(codes: Array, *, kernel: str, pool: Run | None = None) -> Array:
+    def run(codes: Array, *, kernel: str, pool: Window | None = None) -> Array:
         reals = np.repeat(window.pad(codes.astype(np.float64) - zero_point, 0), multiplicity, axis=3)
         acc = sum(reals[place] * taps[tap] for tap, place in window.places()) + offset
-        return rescale(pool(acc) if pool else acc, kernel)
+        return rescale(pool.largest(acc) if pool else acc, kernel)
 
     return run
 
@@ -100,24 +97,14 @@ def rescaling(
 
 
 def max_pool_2d(operator: Operator, x: Tensor, out: Tensor) -> Run:
-    """The largest value of each window: of codes, or of accumulators before they are rescaled."""
-    window, (low, high) = _pool(operator, x, out), limits(operator, out)
-
-    def run(values: Array, *, kernel: str = "") -> Array:
-        floats = values.dtype.kind == "f"
-        padded = window.pad(values, -np.inf if floats else -128)
-        (_, first), *others = window.places()
-        largest = padded[first].copy()
-        for _, place in others:
-            np.maximum(largest, padded[place], out=largest)
-        return largest if floats else np.clip(largest, low, high)
-
-    return run
+    """The largest code of each window."""
+    window, (low, high) = pool_window(operator, x, out), limits(operator, out)
+    return lambda codes, *, kernel: np.clip(window.largest(codes), low, high)
 
 
 def average_pool_2d(operator: Operator, x: Tensor, out: Tensor) -> Run:
     """The mean code of each window without its padding, ties away from zero."""
-    window, (low, high) = _pool(operator, x, out), limits(operator, out)
+    window, (low, high) = pool_window(operator, x, out), limits(operator, out)
     ones = window.pad(np.ones((1, *x.shape[1:3], 1), np.int32), 0)
     count = sum(ones[place] for _, place in window.places())
 
@@ -130,7 +117,8 @@ def average_pool_2d(operator: Operator, x: Tensor, out: Tensor) -> Run:
     return run
 
 
-def _pool(operator: Operator, x: Tensor, out: Tensor) -> Window:
+def pool_window(operator: Operator, x: Tensor, out: Tensor) -> Window:
+    """The window of a pool, whose output has the codes of its input."""
     same_codes(x, out)
     expect(x.shape[3:] == out.shape[3:], f"{x.shape[3:]} channels", out.shape)
     return Window(operator, (operator.options["filterHeight"], operator.options["filterWidth"]), x, out)

@@ -7,6 +7,7 @@ integer that counts steps of 2^−n.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -64,12 +65,17 @@ def softmax_table(codes: np.ndarray, scale: np.float32, beta: float = 1.0) -> np
 
     `math.exp` rounded to float32 is what C's `expf` gives; NumPy's own float32 `exp` differs in rare values.
     """
-    step = np.float32(-np.float32(scale) * np.float32(beta))
-    table = np.array([math.exp(step * np.float32(d)) for d in range(256)], np.float32)
-    exps = table[codes.max(axis=-1, keepdims=True).astype(np.int64) - codes]
+    exps = exponentials(float(scale), float(beta))[codes.max(axis=-1, keepdims=True).astype(np.int64) - codes]
     total = np.add.accumulate(exps, axis=-1, dtype=np.float32)[..., -1:]
     share = exps * (np.float32(1) / (total * np.float32(1 / 256)))
     return np.clip((share + np.float32(0.5)).astype(np.int64) - 128, -128, 127).astype(np.int8)
+
+
+@cache
+def exponentials(scale: float, beta: float) -> np.ndarray:
+    """e^(−scale · beta · d) for the differences d = 0 … 255 of two codes, float32."""
+    step = -np.float32(scale) * np.float32(beta)
+    return np.array([math.exp(step * np.float32(d)) for d in range(256)], np.float32)
 
 
 SOFTMAX = {"reference": softmax_fixed, "no_delegate": softmax_table, "xnnpack": softmax_table}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from qlib.tflite import Operator, Tensor, expect
 
@@ -16,8 +18,10 @@ PADDING = ("SAME", "VALID")  # by their numbers in the schema
 Array = np.ndarray
 
 
-def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[[Array], Array]:
+def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[..., Array]:
     """Σ x·w + bias for integers x from low to high, as a function of x (…, K): exact, in floats.
+
+    The function also takes the window of a maximum pool that reads nothing but these sums: it pools them at once.
 
     No partial sum, in whatever order BLAS adds, is larger than the sum of its positive or of its negative products at
     their largest. Where that reaches 2^24, K is split, and the parts are added in float64.
@@ -35,8 +39,11 @@ def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[[Ar
     parts = [(slice(a, b), weights[a:b].astype(np.float32)) for a, b in pairwise(cuts)]
     bias = bias.astype(np.float32 if single else np.float64)
 
-    def sums(x: Array) -> Array:
-        acc = x @ parts[0][1] if single else sum((x[..., k] @ part).astype(np.float64) for k, part in parts)
+    def sums(x: Array, pool: Window | None = None) -> Array:
+        rows = x.reshape(-1, len(weights))  # one matrix: BLAS takes many small ones much more slowly
+        acc = rows @ parts[0][1] if single else sum((rows[:, k] @ part).astype(np.float64) for k, part in parts)
+        acc = acc.reshape(*x.shape[: x.ndim - 1], -1)
+        acc = pool.largest(acc) if pool else acc
         return np.add(acc, bias, out=acc)
 
     return sums
@@ -64,8 +71,30 @@ class Window:
     def pad(self, images: Array, value: float) -> Array:
         return np.pad(images, self.padding, constant_values=value) if np.any(self.padding) else images
 
+    def taps(self, axis: int) -> list[slice]:
+        """For each row (axis 0) or column (axis 1) of the window, what it reads of the padded images."""
+        outputs, stride = self.outputs[axis], self.stride[axis]
+        return [slice(tap, tap + (outputs - 1) * stride + 1, stride) for tap in range(self.size[axis])]
+
     def places(self) -> Iterator[tuple[tuple[int, int], tuple[slice, ...]]]:
         """Each tap (i, j) of the window, with the slices of the padded images that it reads."""
-        for tap in np.ndindex(*self.size):
-            reach = [slice(t, t + (n - 1) * s + 1, s) for t, n, s in zip(tap, self.outputs, self.stride, strict=True)]
-            yield tap, (slice(None), *reach)
+        for i, rows in enumerate(self.taps(0)):
+            for j, columns in enumerate(self.taps(1)):
+                yield (i, j), (slice(None), rows, columns)
+
+    def patches(self, padded: Array, pool: Window | None = None) -> Array:
+        """All windows as rows, shape (n, rows, columns, height · width · channels); at least those that `pool` reads."""
+        if padded.shape[3] == 1:  # tap after tap: rows of an image are copied whole
+            taps = np.stack([padded[(*place, 0)] for _, place in self.places()])
+            return np.moveaxis(taps, 0, -1)
+        views = sliding_window_view(padded, self.size, axis=(1, 2))[:, :: self.stride[0], :: self.stride[1]]
+        if pool:
+            views = views[:, : pool.taps(0)[-1].stop, : pool.taps(1)[-1].stop]
+        return views.transpose(0, 1, 2, 4, 5, 3).reshape(*views.shape[:3], -1)
+
+    def largest(self, images: Array) -> Array:
+        """The largest value of each window: first down the rows, then along the columns."""
+        lowest = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
+        padded = self.pad(images, lowest)
+        down = reduce(np.maximum, [padded[:, rows] for rows in self.taps(0)])
+        return reduce(np.maximum, [down[:, :, columns] for columns in self.taps(1)])
