@@ -83,7 +83,7 @@ class Window:
                 yield (i, j), (slice(None), rows, columns)
 
     def patches(self, padded: Array, pool: Window | None = None) -> Array:
-        """All windows as rows, shape (n, rows, columns, height · width · channels); at least those that `pool` reads."""
+        """All windows as rows, shape (n, rows, columns, height · width · channels); at least those `pool` reads."""
         if padded.shape[3] == 1:  # tap after tap: rows of an image are copied whole
             taps = np.stack([padded[(*place, 0)] for _, place in self.places()])
             return np.moveaxis(taps, 0, -1)
