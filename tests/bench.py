@@ -17,6 +17,7 @@ The second table is about quality (bench_calibrators.py), the third about the br
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -27,6 +28,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -317,6 +319,13 @@ def import_rows(repeats: int) -> list[Row]:
     return rows
 
 
+def integer_rows(sizes: Iterable[int] = ()) -> list[Row]:
+    """What bench_integer.py measures on one thread, in a process of its own."""
+    script = Path(__file__).with_name("bench_integer.py")
+    lines = subprocess.check_output([sys.executable, script, *map(str, sizes)], text=True).splitlines()
+    return [Row(*json.loads(line)) for line in lines]
+
+
 def browser_lines() -> list[tuple]:
     """What bench_browser.py measures in Chromium: (name, value, goal) each."""
     if shutil.which("chromium") is None:
@@ -375,6 +384,7 @@ def sections(quick: bool) -> dict[str, Callable[[], list[Row]]]:
         goals = (">= 3", ">= 4") if size == 10**7 else (">= 1", "")
         parts[f"quantize, {said(size)}"] = partial(quantize_rows, size, repeats, *goals)
     parts["explorers"] = partial(explorer_rows, n, 5 if quick else 50)
+    parts["integers"] = partial(integer_rows, [100] if quick else [])
     parts["import"] = partial(import_rows, 3 if quick else 21)
     return parts
 

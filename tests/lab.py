@@ -93,18 +93,18 @@ def run_all(page: Page, lab: SimpleNamespace, name: str) -> None:
     idle = page.locator("#jp-main-statusbar", has_text="| Idle")
     waiting = page.locator(".jp-InputPrompt", has_text="[*]")
     quiet = 0
-    for _ in range(600):
+    for _ in range(1200):
         page.wait_for_timeout(500)
         quiet = quiet + 1 if idle.count() and not waiting.count() else 0  # a kernel is idle for a moment between cells
         if quiet == 3:
             return
-    raise AssertionError("the notebook was still running after 300 s")
+    raise AssertionError("the notebook was still running after 600 s")
 
 
 def explorer(page: Page, name: str) -> Locator:
     """The live panel below the cell that makes this explorer. The notebook draws only what is near the screen."""
     notebook = page.locator(".jp-WindowedPanel-outer").first
-    cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=f"widgets.{name}("))
+    cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=f"{name}("))
     panel = cell.locator(".jp-OutputArea-output .widget-vbox").first
     notebook.evaluate("element => { element.scrollTop = 0 }")
     for _ in range(100):

@@ -17,9 +17,19 @@ SECTIONS = {
     "best_threshold": lambda: bench.threshold_rows(N, 1),
     "quantize": lambda: bench.quantize_rows(N, 1),
     "explorers": lambda: bench.explorer_rows(N, 2),
+    "integers": lambda: bench.integer_rows([100]),
     "import": lambda: bench.import_rows(1),
 }
-ROWS = {"profile": 7, "bits_curve": 1, "sweep": 1, "best_threshold": 4, "quantize": 6, "explorers": 3, "import": 2}
+ROWS = {
+    "profile": 7,
+    "bits_curve": 1,
+    "sweep": 1,
+    "best_threshold": 4,
+    "quantize": 6,
+    "explorers": 3,
+    "integers": 4,
+    "import": 2,
+}
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
 

@@ -10,7 +10,7 @@ import pytest
 
 import qlib
 
-HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py", "ai_edge_litert"}
+HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py", "ai_edge_litert", "anywidget"}
 QLIB = Path(qlib.__file__).parent
 
 
@@ -111,9 +111,18 @@ FLOORS = {
         {"numpy"},
         {"tensorflow", "keras", "ai_edge_litert", "flatbuffers"},
     ),
+    "mixed": ({ARGUMENTS, "qlib.affine", "qlib.error"}, {"numpy"}, set()),
+    "budget": ({ARGUMENTS, "qlib.tflite"}, {"numpy"}, set()),
     "plots": (CORE, {"numpy", "matplotlib"}, set()),
+    "drawing": ({ARGUMENTS, "qlib.plots"}, {"numpy", "anywidget", "traitlets"}, set()),
     "explorer": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
     "widgets": (CORE | {"qlib.plots", "qlib.explorer"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
+    "network_widgets": ({ARGUMENTS, "qlib.explorer", "qlib.mixed"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
+    "device_widgets": (
+        {"qlib.budget", "qlib.explorer", "qlib.tflite"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
     "exercises": (CORE, {"numpy"}, set()),  # every file in that folder
     "__init__": (CORE, {"numpy"}, set()),
 }
