@@ -36,7 +36,7 @@ FREE = frozenset(
 
 @dataclass(frozen=True)
 class Device:
-    """A microcontroller: flash and RAM in bytes, highest clock in Hz, and where that is written."""
+    """A microcontroller: flash and RAM in bytes, highest clock in Hz as first published, and where that is written."""
 
     flash: int
     ram: int
@@ -103,7 +103,8 @@ def live_bytes(graph: Graph) -> np.ndarray:
 
 
 def arena_bytes(graph: Graph) -> int:
-    """The most bytes that live at once: no allocator can do with less, and `plan` says what one needs.
+    """The most bytes that live at once: no allocator can do with less, unless an operator
+    writes over its input or two are computed as one. `plan` says what one needs.
 
     Scratch memory of the kernels and an interpreter's own records come on top.
     """
@@ -127,7 +128,7 @@ def plan(graph: Graph, *, alignment: int = 16) -> dict[int, range]:
 
     References
     ----------
-    R. David et al., "TensorFlow Lite Micro", MLSys 2021, section 4.4: the greedy memory planner.
+    R. David et al., "TensorFlow Lite Micro", MLSys 2021: the greedy memory planner.
     """
     check_count("alignment", alignment)
     lives, placed = lifetimes(graph), {}

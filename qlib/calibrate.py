@@ -131,8 +131,14 @@ def mse(
     if axis is not None:
         return _per_channel(mse, x, axis, **codes, candidates=candidates)
     widest, profile = minmax(x, symmetric=symmetric), ErrorProfile(x)
-    ranges = [(widest[0] * k / candidates, widest[1] * k / candidates) for k in range(1, candidates + 1)]
-    return ranges[int(np.argmin([profile.sse(choose_qparams(*ends, **codes)) for ends in ranges]))]
+    ranges = np.outer(np.arange(1, candidates + 1), widest) / candidates
+    if symmetric:  # zero point 0 for all: one lookup
+        steps = choose_qparams(*ranges.T, axis=0, **codes).scale
+        errors = profile.sse_by_step(steps, *qrange(num_bits, signed=signed, narrow_range=narrow_range))
+    else:
+        errors = [profile.sse(choose_qparams(*ends, **codes)) for ends in ranges]
+    rmin, rmax = ranges[np.argmin(errors)]
+    return float(rmin), float(rmax)
 
 
 def entropy(

@@ -11,24 +11,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qlib.affine import quantize
-from qlib.arguments import as_float32, check_count
+from qlib.arguments import as_float32, check_count, refuse_unmeasurable
 from qlib.mnist import import_tensorflow, quiet
 from qlib.qparams import QParams
+from qlib.tflite import read
 
 if TYPE_CHECKING:
     import keras
 
-# What each format stores and computes with: weights, activations, sums.
+# What each format stores, and computes with.
 FORMATS = {
     "float32": "float32 throughout",
     "float16": "weights float16, computed in float32",
-    "dynamic": "weights int8; activations quantized while it runs, each by its own range",
+    "dynamic": "large weights int8; activations quantized while it runs, each by its own range",
     "int8": "weights int8 per-channel, activations int8, calibrated",
     "int8_per_tensor": "weights int8 per-tensor, activations int8, calibrated",
     "int16x8": "weights int8 per-channel, activations int16, calibrated",
 }
 RESOLVERS = {"reference": "BUILTIN_REF", "no_delegate": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "xnnpack": "AUTO"}
 Progress = Callable[[int], object]
+C_KEYWORDS = set(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main".split()
+)
 
 
 def to_tflite(
@@ -50,7 +55,7 @@ def to_tflite(
     ValueError
         If the format is unknown, or `samples` is missing, not needed, empty or of another shape.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise ValueError(f"format: expected one of {list(FORMATS)}, got {format!r}")
     tf, calibrated = import_tensorflow(), format.startswith("int")
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -82,6 +87,7 @@ def _samples(model: keras.Model, samples: np.ndarray | None) -> np.ndarray:
     samples = as_float32("samples", samples)
     if samples.ndim != len(shape) + 1 or samples.shape[1:] != shape or len(samples) == 0:
         raise ValueError(f"samples: expected shape (n, {', '.join(map(str, shape))}), n >= 1, got {samples.shape}")
+    refuse_unmeasurable("samples", samples)  # the converter would crash on an infinity, not raise
     return samples
 
 
@@ -106,7 +112,7 @@ class Interpreter:
     def __init__(self, tflite: bytes, *, kernel: str = "xnnpack", num_threads: int = 1) -> None:
         from ai_edge_litert import interpreter as litert
 
-        if kernel not in RESOLVERS:
+        if not isinstance(kernel, str) or kernel not in RESOLVERS:
             raise ValueError(f"kernel: expected one of {list(RESOLVERS)}, got {kernel!r}")
         check_count("num_threads", num_threads)
         resolver = litert.OpResolverType[RESOLVERS[kernel]]
@@ -151,6 +157,11 @@ def run(
     Returns
     -------
     array, shape (n, …), as the file's output: int8 codes or float32
+
+    Raises
+    ------
+    ValueError
+        If the kernel is unknown, a count is not an integer from 1 on, or the images have another shape or type, or NaN.
     """
     interpreter = Interpreter(tflite, kernel=kernel, num_threads=num_threads)
     codes = input_codes(interpreter.input, images)
@@ -198,6 +209,7 @@ def with_all_outputs(tflite: bytes) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
+    read(tflite)  # refuses a damaged file
     model = schema.ModelT.InitFromPackedBuf(tflite, 0)
     graph, model.signatureDefs = model.subgraphs[0], None  # a signature would name the old outputs
     computed = [i for operator in graph.operators for i in operator.outputs]
@@ -208,9 +220,19 @@ def with_all_outputs(tflite: bytes) -> bytes:
 
 
 def c_array(tflite: bytes, name: str = "model") -> str:
-    """The file as C source, an aligned array and its length, as a microcontroller's firmware links it in."""
-    if not name.isidentifier() or not name.isascii():
+    """The file as C11 source, an aligned array and its length, as a microcontroller's firmware links it in.
+
+    A C++ program declares it: `extern "C" const unsigned char model[];`.
+
+    Raises
+    ------
+    ValueError
+        If the file is empty, or `name` is no identifier of C.
+    """
+    if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name in C_KEYWORDS:
         raise ValueError(f"name: expected a C identifier, got {name!r}")
+    if len(tflite) == 0:
+        raise ValueError("tflite: expected the bytes of a file, got none")
     rows = [", ".join(f"0x{byte:02x}" for byte in tflite[i : i + 12]) for i in range(0, len(tflite), 12)]
     body = ",\n    ".join(rows)
     return (

@@ -15,14 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from qlib.affine import choose_qparams, fake_quantize, qrange
-from qlib.arguments import as_array, as_float32, is_integer, refuse_unmeasurable
-from qlib.error import ErrorProfile
+from qlib.affine import choose_qparams, fake_quantize
+from qlib.arguments import as_array, as_float32, check_count, is_integer, refuse_unmeasurable
+from qlib.calibrate import mse
 
 LAYERS = 4
 WIDTHS = range(2, 9)  # bits of a quantized weight
 FLOAT = 32  # the bits of a weight that is left in float32
-CANDIDATES = 100  # thresholds that the calibrator `mse` compares
 BLOCK = 250  # images that go through a convolution at once: fewer wait for threads too often, more for memory
 REMEMBERED = 200 * 2**20  # bytes, at most, of remembered outputs
 Bits = Sequence[int]
@@ -36,6 +35,9 @@ def standard_error(share: float, n: int) -> float:
     >>> round(standard_error(0.9, 900), 4)
     0.01
     """
+    check_count("n", n)
+    if not 0 <= share <= 1:
+        raise ValueError(f"share: expected a number from 0 to 1, got {share!r}")
     return float(np.sqrt(share * (1 - share) / n))
 
 
@@ -110,7 +112,6 @@ class MixedWeights:
             array.flags.writeable = False  # what is remembered of them stays true
         self.kernels, self.biases = arrays[::2], arrays[1::2]
         _check_shapes(self.kernels, self.biases)
-        self._channels = [[ErrorProfile(channel) for channel in np.moveaxis(k, -1, 0)] for k in self.kernels]
         self._restored = {(layer, FLOAT): kernel for layer, kernel in enumerate(self.kernels)}
 
     def restored(self, bits: Bits) -> list[np.ndarray]:
@@ -131,9 +132,9 @@ class MixedWeights:
     def _kernel(self, layer: int, num_bits: int) -> np.ndarray:
         if (layer, num_bits) not in self._restored:
             kernel = self.kernels[layer]
-            thresholds = np.array([_mse_threshold(channel, num_bits) for channel in self._channels[layer]])
             options = dict(num_bits=num_bits, symmetric=True, axis=kernel.ndim - 1)
-            self._restored[layer, num_bits] = fake_quantize(kernel, choose_qparams(-thresholds, thresholds, **options))
+            qparams = choose_qparams(*mse(kernel, **options), **options)
+            self._restored[layer, num_bits] = fake_quantize(kernel, qparams)
             self._restored[layer, num_bits].flags.writeable = False
         return self._restored[layer, num_bits]
 
@@ -231,17 +232,6 @@ def check_bits(bits: Bits) -> tuple[int, ...]:
         wanted = f"{LAYERS} integers from {min(WIDTHS)} to {max(WIDTHS)}, or {FLOAT} for float32"
         raise ValueError(f"bits: expected {wanted}, got {bits}")
     return tuple(map(int, bits))
-
-
-def _mse_threshold(channel: ErrorProfile, num_bits: int) -> float:
-    """The threshold that the calibrator `mse` chooses, symmetric; all its candidates in one lookup."""
-    qmin, qmax = qrange(num_bits)
-    largest = max(-channel.lowest, channel.highest)
-    if not largest:
-        return 0.0
-    thresholds = largest * np.arange(1, CANDIDATES + 1) / CANDIDATES
-    steps = choose_qparams(-thresholds, thresholds, num_bits=num_bits, symmetric=True, axis=0).scale
-    return float(thresholds[np.argmin(channel.sse_by_step(steps, qmin, qmax))])
 
 
 def _check_shapes(kernels: list[np.ndarray], biases: list[np.ndarray]) -> None:

@@ -24,7 +24,7 @@ class LayerBitsExplorer(Panel):
     Parameters
     ----------
     network : MixedPrecision
-        On test images. Two thousand answer within a tenth of a second on two cores, and most moves need far less.
+        On test images. Two thousand of MNIST answer in about a tenth of a second on two cores, at the slowest.
     path : sequence of four bit widths each
         What `greedy` found on *training* images.
     names : sequence of 4 str

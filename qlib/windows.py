@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from qlib.tflite import Operator, Tensor, expect
 
 EXACT = 2**24  # float32 holds every integer up to here
-LARGEST = 2**26  # values of all windows of one image: a damaged file may ask for any number
+LARGEST, TAPS = 2**25, 2**14  # values of all windows of the file's batch: a damaged file may ask for any number
 PADDING = ("SAME", "VALID")  # by their numbers in the schema
 Array = np.ndarray
 
@@ -29,7 +29,7 @@ def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[...
     w = weights.astype(np.int64)
     ends = np.stack([w * low, w * high])
     up, down = ends.max(axis=0).clip(0), -ends.min(axis=0).clip(None, 0)
-    most = np.maximum(up.sum(axis=0), down.sum(axis=0)) + np.abs(bias)
+    most = np.maximum(up.sum(axis=0), down.sum(axis=0)) + np.abs(bias.astype(np.int64))
     expect(most.max() < 2**31, "sums that int32 holds", f"up to {most.max()}")
     cuts = [0]
     while cuts[-1] < len(w):
@@ -42,7 +42,7 @@ def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[...
     def sums(x: Array, pool: Window | None = None) -> Array:
         rows = x.reshape(-1, len(weights))  # one matrix: BLAS takes many small ones much more slowly
         acc = rows @ parts[0][1] if single else sum((rows[:, k] @ part).astype(np.float64) for k, part in parts)
-        acc = acc.reshape(*x.shape[: x.ndim - 1], -1)
+        acc = acc.reshape(*x.shape[:-1], weights.shape[1])
         acc = pool.largest(acc) if pool else acc
         return np.add(acc, bias, out=acc)
 
@@ -55,8 +55,10 @@ class Window:
     def __init__(self, operator: Operator, size: tuple[int, int], x: Tensor, out: Tensor) -> None:
         expect(len(x.shape) == len(out.shape) == 4, "images (n, height, width, channels)", (x.shape, out.shape))
         self.size, self.stride = size, (operator.options["strideH"], operator.options["strideW"])
+        expect(operator.options["padding"] in (0, 1), f"padding {' or '.join(PADDING)}", operator.options["padding"])
         same = PADDING[operator.options["padding"]] == "SAME"
         expect(min(*size, *self.stride) >= 1, "a window and strides of at least 1", (size, self.stride))
+        expect(math.prod(size) <= TAPS, f"at most {TAPS:,} taps in a window", size)
         self.padding, self.outputs = [(0, 0)], []
         for n, k, s in zip(x.shape[1:3], size, self.stride, strict=True):
             outputs = -(-n // s) if same else (n - k) // s + 1
@@ -65,7 +67,9 @@ class Window:
             self.outputs.append(outputs)
         self.padding.append((0, 0))
         expect(tuple(self.outputs) == out.shape[1:3], f"an output of {self.outputs} places", out.shape)
-        values = math.prod(self.outputs) * math.prod(size) * max(x.shape[3], out.shape[3])
+        padded = math.prod(n + sum(p) for n, p in zip(x.shape[1:3], self.padding[1:3], strict=True))
+        places = x.shape[0] * max(math.prod(self.outputs) * math.prod(size), padded)
+        values = places * max(x.shape[3], out.shape[3])
         expect(values <= LARGEST, f"at most {LARGEST:,} values in all windows", f"{values:,}")
 
     def pad(self, images: Array, value: float) -> Array:
@@ -90,7 +94,7 @@ class Window:
         views = sliding_window_view(padded, self.size, axis=(1, 2))[:, :: self.stride[0], :: self.stride[1]]
         if pool:
             views = views[:, : pool.taps(0)[-1].stop, : pool.taps(1)[-1].stop]
-        return views.transpose(0, 1, 2, 4, 5, 3).reshape(*views.shape[:3], -1)
+        return views.transpose(0, 1, 2, 4, 5, 3).reshape(*views.shape[:3], math.prod(views.shape[3:]))
 
     def largest(self, images: Array) -> Array:
         """The largest value of each window: first down the rows, then along the columns."""

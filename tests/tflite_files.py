@@ -6,6 +6,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qlib.deploy import Interpreter
+from qlib.operators import OPERATORS
+from qlib.tflite import read
+
 ABSENT = -1
 TYPES = {"int8": 9, "int32": 2, "float32": 0, "int16": 7, "uint8": 3}
 
@@ -78,3 +82,21 @@ def one_operator(name, inputs, output, options=None, version=1, **fields) -> byt
     file.operator(name, indices, [out], options, version, **fields)
     computed = [i for i, a in zip(indices, inputs, strict=True) if a is not None and a.get("data") is None]
     return file.bytes(computed, [out])
+
+
+def litert(tflite, *inputs, kernel):
+    """LiteRT's output of a file with any number of inputs."""
+    interpreter = Interpreter(tflite, kernel=kernel)._interpreter
+    for details, values in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def computed(tflite, *inputs, kernel):
+    """The output of the first operator of a file, by qlib: IntegerModel takes one input, ADD has two."""
+    graph = read(tflite)
+    operator = graph.operators[0]
+    tensors = [None if i == ABSENT else graph.tensors[i] for i in operator.inputs]
+    run = OPERATORS[operator.name](operator, *tensors, graph.tensors[operator.outputs[0]])
+    return run(*inputs, kernel=kernel)
