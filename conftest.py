@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: threads of BLAS would only wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def _refuse_a_skip(report) -> None:
     if report.skipped and os.environ.get("CI"):

@@ -79,7 +79,7 @@ class Multiplier:
     @classmethod
     def from_scales(cls, s_in, s_w, s_out, *, product: type = np.float64) -> Multiplier:
         """From float32 scales. XNNPACK computes in float32; the others divide in float64, and multiply in `product`:
-        float64, but float32 in one case (`operators.rescaling`)."""
+        float64, but float32 in one case (`weighted.rescaling`)."""
         s_in, s_w, s_out = (np.asarray(s, np.float32) for s in (s_in, s_w, s_out))
         s_acc = (s_in.astype(product) * s_w.astype(product)).astype(np.float64)
         return cls(*quantize_multiplier(s_acc / s_out.astype(np.float64)), s_in * s_w / s_out)

@@ -1,7 +1,9 @@
 """The operators of an int8 network: codes in, codes out, rounded as LiteRT's kernels round.
 
 `OPERATORS[name](operator, *inputs, out)` gets the tensors of the file (None for an optional input that is absent),
-checks them, and returns a function of those inputs that aren't constants."""
+checks them, and returns a function of those inputs that aren't constants. Those with weights
+stand in `weighted.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,109 +13,15 @@ from collections.abc import Callable
 import numpy as np
 
 from qlib import fixedpoint as fp
+from qlib.codes import code, limits, same_codes
 from qlib.softmax import SOFTMAX
 from qlib.tflite import Operator, Tensor, expect
-from qlib.windows import Window, exact_sums
+from qlib.weighted import conv_2d, depthwise_conv_2d, fully_connected
+from qlib.windows import Window
 
-ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")  # by their numbers in the schema
 INT32 = 2  # its number in the schema
 Array = np.ndarray
 Run = Callable[..., Array]
-Rescale = Callable[[Array, str], Array]
-
-
-# ------------------------------------------------------------- weighted sums
-
-
-def conv_2d(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out: Tensor) -> Run:
-    """acc = Σ (x − zero_point)·w + bias over each window, then rescaled. w: (channels, height, width, x's channels)."""
-    expect(len(w.shape) == 4, "weights of four axes", w.shape)
-    expect(bias, "a bias, of zeros where there is none", "an absent one")
-    window = Window(operator, w.shape[1:3], x, out)
-    expect((w.shape[3], w.shape[0]) == (x.shape[3], out.shape[3]), f"weights from {x.shape} to {out.shape}", w.shape)
-    expect(operator.options["dilationHFactor"] == operator.options["dilationWFactor"] == 1, "no dilation", "one")
-    zero_point, rescale = code(x)[1], rescaling(operator, x, w, bias, out)
-    sums = exact_sums(w.data.reshape(len(w.data), -1).T, biases(bias, len(w.data)), -128 - zero_point, 127 - zero_point)
-
-    def run(codes: Array, *, kernel: str, pool: Window | None = None) -> Array:
-        reals = window.pad(codes.astype(np.float32) - np.float32(zero_point), 0)
-        # Rescaling is monotone: the largest accumulator of a pool becomes its largest code.
-        return rescale(sums(window.patches(reals, pool), pool), kernel)
-
-    return run
-
-
-def depthwise_conv_2d(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out: Tensor) -> Run:
-    """As CONV_2D, with each output channel reading one input channel. w: (1, height, width, channels)."""
-    expect(len(w.shape) == 4, "weights of four axes", w.shape)
-    expect(bias, "a bias, of zeros where there is none", "an absent one")
-    window, multiplicity = Window(operator, w.shape[1:3], x, out), operator.options["depthMultiplier"]
-    expect(w.shape[0] == 1 and w.shape[3] == out.shape[3] == x.shape[3] * multiplicity, "a filter per channel", w.shape)
-    expect(operator.options["dilationHFactor"] == operator.options["dilationWFactor"] == 1, "no dilation", "one")
-    zero_point, rescale = code(x)[1], rescaling(operator, x, w, bias, out)
-    taps, offset = w.data[0].astype(np.float64), biases(bias, w.shape[3])
-
-    def run(codes: Array, *, kernel: str, pool: Window | None = None) -> Array:
-        reals = np.repeat(window.pad(codes.astype(np.float64) - zero_point, 0), multiplicity, axis=3)
-        acc = sum(reals[place] * taps[tap] for tap, place in window.places()) + offset
-        return rescale(pool.largest(acc) if pool else acc, kernel)
-
-    return run
-
-
-def fully_connected(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out: Tensor) -> Run:
-    """acc = Σ (x − zero_point)·w + bias, then rescaled. w: (outputs, inputs)."""
-    fitting = w.shape == (w.shape[0], math.prod(x.shape[1:])) and out.shape == (x.shape[0], w.shape[0])
-    expect(fitting, f"weights from {x.shape} to {out.shape}", w.shape)
-    expect(operator.options["weightsFormat"] == 0, "weights in the default format", operator.options["weightsFormat"])
-    expect(not operator.options["keepNumDims"] or len(x.shape) == 2, "rows as input where axes are kept", x.shape)
-    zero_point, rescale = code(x)[1], rescaling(operator, x, w, bias, out)
-    sums = exact_sums(w.data.T, biases(bias, len(w.data)), -128 - zero_point, 127 - zero_point)
-
-    def run(codes: Array, *, kernel: str) -> Array:
-        reals = codes.reshape(len(codes), math.prod(codes.shape[1:])).astype(np.float32) - np.float32(zero_point)
-        return rescale(sums(reals), kernel)
-
-    return run
-
-
-def rescaling(
-    operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out: Tensor
-) -> Callable[[Array, str], Array]:
-    """From accumulators to codes of `out`: times s_in·s_w / s_out, plus its zero point, clipped by its activation."""
-    axis, (scale, zero_point) = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0, code(out)
-    kind = f"{w.dtype} with {w.scale.size} scales"
-    expect(w.data is not None and w.dtype == np.int8 and w.scale.size, "constant int8 weights with scales", kind)
-    expect(w.scale.size == 1 or w.axis == axis, f"scales along axis {axis}", w.axis)
-    expect(not w.zero_point.any(), "weights with zero point 0", w.zero_point)
-    expect(2**-60 <= w.scale.min() <= w.scale.max() <= 2**60, "scales from 2^−60 to 2^60", w.scale)  # as `code`
-    steps = code(x)[0] * w.scale
-    expect(steps.max() < 256 * scale, "factors s_in·s_w / s_out below 256", steps.max() / scale)
-    m = fp.Multiplier.from_scales(code(x)[0], w.scale, scale)
-    reach = 255 * np.abs(w.data.astype(np.int64)).sum(axis=tuple({*range(w.data.ndim)} - {axis}))
-    if bias is not None:
-        expect(bias.scale.shape == steps.shape, f"{steps.size} scales of the bias", bias.scale.size)
-        off = np.flatnonzero(~np.isclose(bias.scale, steps, rtol=1e-3, atol=0))[:1]
-        expect(not off.size, f"a bias in steps s_in·s_w = {steps[off]} in channel {off}", bias.scale[off])
-        expect(not bias.zero_point.any(), "a bias with zero point 0", bias.zero_point)
-        reach = reach + np.abs(biases(bias, reach.size).astype(np.int64))
-    expect((reach << m.shift.clip(0)).max() < 2**31, "sums that int32 holds, as they are and rescaled", reach.max())
-    expect(operator.options.get("quantizedBiasType", 0) in (0, 2), "an int32 bias", "another type")
-    # One scale for all: the optimized kernel's factor comes from a float32 product of the scales.
-    single = operator.name == "FULLY_CONNECTED" and w.scale.size == 1
-    rounder = fp.Multiplier.from_scales(code(x)[0], w.scale, scale, product=np.float32) if single else m
-    ends = limits(operator, out)
-
-    def rescale(acc: Array, kernel: str) -> Array:
-        rule, (low, high) = fp.ROUNDING[kernel][operator.name], ends[kernel]
-        if rule is fp.two_roundings_away and low == zero_point:
-            rule = fp.two_roundings_up  # less work; they differ below 0 only, which a ReLU clips
-        factor = rounder if kernel == "no_delegate" else m
-        rounded = rule(acc if kernel == "xnnpack" else acc.astype(np.int64), factor)
-        rounded += zero_point
-        return np.clip(rounded, low, high, out=rounded).astype(np.int8)
-
-    return rescale
 
 
 # --------------------------------------------------------------------- pools
@@ -289,56 +197,10 @@ def pack(operator: Operator, *tensors: Tensor) -> Run:
     return run
 
 
-# --------------------------------------------------------------------- parts
-
-
-def code(tensor: Tensor) -> tuple[np.float32, int]:
-    """Scale and zero point of int8 codes, one pair for the whole tensor."""
-    kind = f"{tensor.dtype} with {tensor.scale.size} scales"
-    expect(
-        tensor.dtype == np.int8 and tensor.scale.size == 1, f"int8 codes with one scale in tensor {tensor.index}", kind
-    )
-    expect(-128 <= tensor.zero_point[0] <= 127, "a zero point from -128 to 127", tensor.zero_point[0])
-    # No product of two of them and no quotient by a third leaves float32.
-    expect(2**-60 <= tensor.scale[0] <= 2**60, "a scale from 2^−60 to 2^60", tensor.scale[0])
-    return tensor.scale[0], int(tensor.zero_point[0])
-
-
-def same_codes(x: Tensor, out: Tensor) -> None:
-    (s_in, z_in), (s_out, z_out) = code(x), code(out)
-    expect((s_in, z_in) == (s_out, z_out), f"the input's scale {s_in} and zero point {z_in}", f"{s_out} and {z_out}")
-
-
 def stands_for(stored: Array | None, shape: tuple[int, ...]) -> bool:
     """Whether a stored shape is this one; one of its lengths may be left open, −1."""
     same = np.shape(stored) == (len(shape),) and np.isin(stored, -1).sum() <= 1
     return same and all(n in (-1, m) for n, m in zip(stored, shape, strict=True))
-
-
-def biases(bias: Tensor | None, channels: int) -> Array:
-    """The bias, int32; a bias of zeros is left out of the file."""
-    if bias is None:
-        return np.zeros(channels, np.int32)
-    stored = bias.data is not None and bias.dtype == np.int32 and bias.shape == (channels,)
-    expect(stored, f"a constant int32 bias of {channels} channels", f"{bias.dtype} of shape {bias.shape}")
-    return bias.data
-
-
-def limits(operator: Operator, out: Tensor) -> dict[str, tuple[int, int]]:
-    """By kernel the lowest and highest code that the fused activation lets through.
-
-    Its ends become codes by rounding ties away from zero; XNNPACK rounds after the zero point is added, half to even.
-    """
-    scale, zero_point = code(out)
-    number = operator.options["fusedActivationFunction"]
-    expect(number in range(len(ACTIVATIONS)), f"one of the activations {', '.join(ACTIVATIONS)}", f"number {number}")
-    activation = ACTIVATIONS[number]
-    reals = {"NONE": (-np.inf, np.inf), "RELU": (0, np.inf), "RELU_N1_TO_1": (-1, 1), "RELU6": (0, 6)}[activation]
-    away = fp.steps_half_away(np.array(reals), scale) + zero_point
-    even = np.rint(np.array(reals, np.float32) / scale + np.float32(zero_point))
-    expect(np.abs(away[np.isfinite(away)]).max(initial=0) < 2**31, "an activation's ends within int32", away)
-    ends = {"reference": away, "no_delegate": away, "xnnpack": even}
-    return {kernel: tuple(int(c) for c in np.clip(codes, -128, 127)) for kernel, codes in ends.items()}
 
 
 OPERATORS: dict[str, Callable[..., Run]] = {

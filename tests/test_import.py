@@ -100,7 +100,13 @@ FLOORS = {
     "fixedpoint": (set(), {"numpy"}, set()),
     "softmax": ({"qlib.fixedpoint"}, {"numpy"}, set()),
     "windows": ({"qlib.tflite"}, {"numpy"}, set()),
-    "operators": ({"qlib.fixedpoint", "qlib.softmax", "qlib.tflite", "qlib.windows"}, {"numpy"}, set()),
+    "codes": ({"qlib.fixedpoint", "qlib.tflite"}, {"numpy"}, set()),
+    "weighted": ({"qlib.codes", "qlib.fixedpoint", "qlib.tflite", "qlib.windows"}, {"numpy"}, set()),
+    "operators": (
+        {"qlib.codes", "qlib.fixedpoint", "qlib.softmax", "qlib.tflite", "qlib.weighted", "qlib.windows"},
+        {"numpy"},
+        set(),
+    ),
     "integer": (
         {ARGUMENTS, "qlib.affine", "qlib.fixedpoint", "qlib.operators", "qlib.qparams", "qlib.tflite"},
         {"numpy"},
