@@ -139,7 +139,8 @@ class IntegerModel:
         values = [sum(math.prod(t.shape[1:]) for t in tensors if t.data is None)]
         for o in convolutions:  # each place reads a window of the size of a filter
             values.append(math.prod(tensors[o.outputs[0]].shape[1:3]) * math.prod(tensors[o.inputs[1]].shape[1:]))
-        return max(1, min(BLOCK, COMPUTED // 2 // max(values)))
+        images = min(BLOCK, COMPUTED // 2 // max(values))
+        return images // 16 * 16 or max(1, images)  # by 16: no vector of a kernel then spans two blocks
 
     def _may_pool_first(self, pool: Operator) -> bool:
         """Whether nothing but this pool reads what a convolution writes: then it may pool the accumulators."""
