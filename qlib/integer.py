@@ -20,7 +20,7 @@ from qlib.operators import OPERATORS, pool_window
 from qlib.qparams import QParams
 from qlib.tflite import ABSENT, COMPUTED, Graph, Operator, expect, read
 
-BLOCK = 32  # images at once, so that their windows stay in the cache
+BLOCK = 64  # images at once, so that their windows stay in the cache
 Array = np.ndarray
 Run = Callable[..., Array]
 

@@ -1,13 +1,12 @@
 """Integer inference against LiteRT and Keras, all on one thread: `python tests/bench_integer.py [IMAGES …]`.
 
-The thread counts have to be set before NumPy and TensorFlow load, so this runs in a process of its own; `make bench`
+The number of threads has to be set before NumPy loads, so this runs in a process of its own; `make bench`
 starts it. Each line of its output is JSON: [what, ms of the other side, ms of qlib, ratio, goal].
 """
 
 import os
 
 os.environ |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 import json
 import statistics
@@ -20,12 +19,16 @@ import numpy as np
 
 import qlib
 from qlib import deploy
+from qlib.mnist import import_tensorflow
 
 GOALS = {"reference": ">= 8", "no_delegate": ">= 1", "xnnpack": ""}
 
 
 def main(sizes: list[int], repeats: int) -> None:
     (x_train, _), (x_test, _) = qlib.load_mnist()
+    threading = import_tensorflow().config.threading
+    threading.set_intra_op_parallelism_threads(1)
+    threading.set_inter_op_parallelism_threads(1)
     model = qlib.load_cnn()
     tflite = deploy.to_tflite(model, "int8", samples=x_train[:300, ..., None].astype(np.float32) / 255)
     engine = qlib.IntegerModel.from_tflite(tflite)
