@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qlib.affine import quantize
 from qlib.arguments import as_float32, check_count, refuse_unmeasurable
+from qlib.codes import as_input
 from qlib.mnist import import_tensorflow, quiet
-from qlib.qparams import QParams
 from qlib.tflite import read
 
 if TYPE_CHECKING:
@@ -122,13 +121,16 @@ class Interpreter:
             )
             self._interpreter.allocate_tensors()
         self.input, self.outputs = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
+        self._shape = tuple(self.input["shape"])
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         """All outputs for one batch of codes (or of float32, where the file takes it)."""
-        if tuple(self._interpreter.get_input_details()[0]["shape"]) != images.shape:
+        if self._shape != images.shape:
+            self._shape = ()  # unknown, if what follows fails
             self._interpreter.resize_tensor_input(self.input["index"], images.shape)
             with quiet():
                 self._interpreter.allocate_tensors()
+            self._shape = images.shape
         self._interpreter.set_tensor(self.input["index"], images)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(output["index"]) for output in self.outputs]
@@ -175,20 +177,9 @@ def run(
 
 
 def input_codes(details: dict, images: np.ndarray) -> np.ndarray:
-    """Images as an interpreter's input takes them (`Interpreter.input`)."""
-    images, shape = np.asarray(images), tuple(int(n) for n in details["shape"][1:])
-    if images.ndim != len(shape) + 1 or images.shape[1:] != shape or len(images) == 0:
-        raise ValueError(f"images: expected shape (n, {', '.join(map(str, shape))}), n >= 1, got {images.shape}")
-    if images.dtype == details["dtype"]:
-        return images
-    if images.dtype.kind != "f":
-        raise ValueError(
-            f"images: expected {np.dtype(details['dtype'])} codes or real numbers, got dtype {images.dtype}"
-        )
-    if details["dtype"] == np.float32:
-        return images.astype(np.float32)
-    scale, zero_point = details["quantization"]
-    return quantize(images, QParams(np.float32(scale), zero_point, -128, 127))
+    """Images as an interpreter's input takes them (`Interpreter.input`); at least one."""
+    shape = tuple(int(n) for n in details["shape"])
+    return as_input(images, shape, details["dtype"], *details["quantization"], at_least=1)
 
 
 def trace(tflite: bytes, images: np.ndarray, *, kernel: str = "xnnpack", batch: int = 100) -> list[np.ndarray]:

@@ -13,11 +13,9 @@ from os import PathLike
 
 import numpy as np
 
-from qlib.affine import quantize
-from qlib.arguments import as_float32
+from qlib.codes import as_input, code
 from qlib.fixedpoint import KERNELS
 from qlib.operators import OPERATORS, pool_window
-from qlib.qparams import QParams
 from qlib.tflite import ABSENT, COMPUTED, Graph, Operator, expect, read
 
 BLOCK = 64  # images at once, so that their windows stay in the cache
@@ -95,18 +93,10 @@ class IntegerModel:
         return values
 
     def _codes(self, images: Array, kernel: str) -> Array:
-        images, wanted = np.asarray(images), self.input
         if not isinstance(kernel, str) or kernel not in KERNELS:
             raise ValueError(f"kernel: expected one of {list(KERNELS)}, got {kernel!r}")
-        if images.shape[1:] != wanted.shape[1:] or images.ndim == 0:
-            raise ValueError(f"images: expected shape (n, {', '.join(map(str, wanted.shape[1:]))}), got {images.shape}")
-        if images.dtype == np.int8 == wanted.dtype:
-            return images
-        if images.dtype.kind != "f":
-            raise ValueError(f"images: expected {wanted.dtype} codes or real numbers, got dtype {images.dtype}")
-        if wanted.dtype == np.float32:
-            return as_float32("images", images)
-        return quantize(images, QParams(wanted.scale[0], wanted.zero_point[0], -128, 127))
+        scale, zero_point = code(self.input) if self.input.dtype == np.int8 else (1, 0)
+        return as_input(images, self.input.shape, self.input.dtype, scale, zero_point)
 
     def _prepare(self, operator: Operator) -> Run:
         where = f"operator {operator.index} ({operator.name})"

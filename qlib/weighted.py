@@ -77,9 +77,8 @@ def rescaling(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None, out
     check_weights(operator, x, w, bias, out)
     ends, (scale, zero_point) = limits(operator, out), code(out)
     factors = dict.fromkeys(fp.KERNELS, fp.Multiplier.from_scales(code(x)[0], w.scale, scale))
-    if (
-        operator.name == "FULLY_CONNECTED" and w.scale.size == 1
-    ):  # the optimized kernel multiplies the scales in float32
+    if operator.name == "FULLY_CONNECTED" and w.scale.size == 1:
+        # The optimized kernel multiplies the scales in float32.
         factors["no_delegate"] = fp.Multiplier.from_scales(code(x)[0], w.scale, scale, product=np.float32)
 
     def rescale(acc: Array, kernel: str) -> Array:

@@ -100,7 +100,7 @@ FLOORS = {
     "fixedpoint": (set(), {"numpy"}, set()),
     "softmax": ({"qlib.fixedpoint"}, {"numpy"}, set()),
     "windows": ({"qlib.tflite"}, {"numpy"}, set()),
-    "codes": ({"qlib.fixedpoint", "qlib.tflite"}, {"numpy"}, set()),
+    "codes": ({ARGUMENTS, "qlib.affine", "qlib.fixedpoint", "qlib.qparams", "qlib.tflite"}, {"numpy"}, set()),
     "weighted": ({"qlib.codes", "qlib.fixedpoint", "qlib.tflite", "qlib.windows"}, {"numpy"}, set()),
     "operators": (
         {"qlib.codes", "qlib.fixedpoint", "qlib.softmax", "qlib.tflite", "qlib.weighted", "qlib.windows"},
@@ -108,13 +108,13 @@ FLOORS = {
         set(),
     ),
     "integer": (
-        {ARGUMENTS, "qlib.affine", "qlib.fixedpoint", "qlib.operators", "qlib.qparams", "qlib.tflite"},
+        {"qlib.codes", "qlib.fixedpoint", "qlib.operators", "qlib.tflite"},
         {"numpy"},
         set(),
     ),
     "mnist": ({ARGUMENTS, "qlib.affine"}, {"numpy"}, {"tensorflow", "keras"}),
     "deploy": (
-        {ARGUMENTS, "qlib.affine", "qlib.mnist", "qlib.qparams", "qlib.tflite"},
+        {ARGUMENTS, "qlib.codes", "qlib.mnist", "qlib.tflite"},
         {"numpy"},
         {"tensorflow", "keras", "ai_edge_litert", "flatbuffers"},
     ),

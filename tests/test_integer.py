@@ -85,7 +85,7 @@ def train_images():
 
 
 @pytest.fixture(scope="module")
-def test_codes():
+def image_codes():
     """The test images as the codes that every file here takes: steps of 1/255 from −128 on."""
     _, (x, _) = load_mnist()
     return (x[..., None].astype(np.int16) - 128).astype(np.int8)
@@ -126,19 +126,19 @@ def noise(n, seed=0):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", ["cnn", "cnn per-tensor"])
-def test_all_ten_thousand_test_images(name, kernel, files, models, test_codes):
+def test_all_ten_thousand_test_images(name, kernel, files, models, image_codes):
     if (name, kernel) == ("cnn per-tensor", "reference"):  # LiteRT's plain loops take a millisecond for an image
-        test_codes = test_codes[:2000]
-    ours = models[name].predict(test_codes, kernel=kernel)
-    theirs = deploy.run(files[name], test_codes, kernel=kernel)
-    assert ours.dtype == theirs.dtype == np.int8 and ours.shape == (len(test_codes), 10)
+        image_codes = image_codes[:2000]
+    ours = models[name].predict(image_codes, kernel=kernel)
+    theirs = deploy.run(files[name], image_codes, kernel=kernel)
+    assert ours.dtype == theirs.dtype == np.int8 and ours.shape == (len(image_codes), 10)
     np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_code_of_every_layer(name, kernel, files, models, test_codes):
-    images = np.concatenate([test_codes[:960], noise(160)])
+def test_every_code_of_every_layer(name, kernel, files, models, image_codes):
+    images = np.concatenate([image_codes[:960], noise(160)])
     ours = models[name].trace(images, kernel=kernel)
     theirs = deploy.trace(files[name], images, kernel=kernel, batch=32)
     assert len(ours) == len(theirs) >= 3 and len(images) >= 1000
@@ -158,17 +158,17 @@ def test_the_networks_hold_these_operators(models):
     assert "DEPTHWISE_CONV_2D" in names["linear"] and "SOFTMAX" not in names["linear"]
 
 
-def test_the_kernels_differ_from_each_other(models, test_codes):
+def test_the_kernels_differ_from_each_other(models, image_codes):
     # Else the comparisons above couldn't tell one from another.
-    images = np.concatenate([test_codes[:200], noise(50)])
+    images = np.concatenate([image_codes[:200], noise(50)])
     for name in ("cnn", "cnn per-tensor", "linear", "mixed"):
         layers = {kernel: [codes for _, codes in models[name].trace(images, kernel=kernel)] for kernel in KERNELS}
         for a, b in (("reference", "no_delegate"), ("reference", "xnnpack"), ("no_delegate", "xnnpack")):
             assert any((x != y).any() for x, y in zip(layers[a], layers[b], strict=True)), (name, a, b)
 
 
-def test_the_network_without_relu_saturates_and_has_negative_sums(models, test_codes):
-    images = np.concatenate([test_codes[:200], noise(100)])
+def test_the_network_without_relu_saturates_and_has_negative_sums(models, image_codes):
+    images = np.concatenate([image_codes[:200], noise(100)])
     for operator, codes in models["linear"].trace(images):
         low, high = np.mean(codes == -128), np.mean(codes == 127)
         if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
@@ -189,9 +189,9 @@ SHOWN.remove(("DEPTHWISE_CONV_2D", "xnnpack"))
 
 
 @pytest.mark.parametrize("operator, kernel", SHOWN)
-def test_one_wrong_rounding_rule_shows(operator, kernel, models, test_codes, monkeypatch):
+def test_one_wrong_rounding_rule_shows(operator, kernel, models, image_codes, monkeypatch):
     networks, n = SHOWN_BY[operator]
-    images = np.concatenate([test_codes[:n], noise(n)])
+    images = np.concatenate([image_codes[:n], noise(n)])
 
     def layers():
         return [codes for name in networks for _, codes in models[name].trace(images, kernel=kernel)]
@@ -208,9 +208,9 @@ REALS = [(name, kernel, n) for name in ("cnn", "linear") for kernel in KERNELS f
 
 
 @pytest.mark.parametrize("name, kernel, n", REALS)
-def test_files_of_reals_at_both_ends(name, kernel, n, float_files, test_codes):
+def test_files_of_reals_at_both_ends(name, kernel, n, float_files, image_codes):
     rng = np.random.default_rng(n)
-    images = (test_codes[:n].astype(np.float32) + 128) / 255
+    images = (image_codes[:n].astype(np.float32) + 128) / 255
     images = np.concatenate([images, rng.normal(0.5, 0.5, images.shape).astype(np.float32)])
     model = IntegerModel.from_tflite(float_files[name])
     theirs = deploy.run(float_files[name], images, kernel=kernel, batch=len(images))
@@ -226,9 +226,9 @@ def test_files_of_reals_at_both_ends(name, kernel, n, float_files, test_codes):
 # ---------------------------------------------------------------- how it is called
 
 
-def test_accumulators_are_pooled_where_nothing_else_reads_them(models, test_codes):
+def test_accumulators_are_pooled_where_nothing_else_reads_them(models, image_codes):
     assert len(models["cnn"]._pools) == 2 and len(models["linear"]._pools) == 1 and not models["dense"]._pools
-    images = np.concatenate([test_codes[1000:1100], noise(100, seed=1)])
+    images = np.concatenate([image_codes[1000:1100], noise(100, seed=1)])
     for name in ("cnn", "linear"):
         for kernel in KERNELS:
             last = models[name].trace(images, kernel=kernel)[-1][1]
@@ -237,8 +237,8 @@ def test_accumulators_are_pooled_where_nothing_else_reads_them(models, test_code
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", ["cnn", "mixed", "linear", "dense"])
-def test_batches_of_any_size(name, kernel, models, test_codes):
-    model, images = models[name], test_codes[:70]
+def test_batches_of_any_size(name, kernel, models, image_codes):
+    model, images = models[name], image_codes[:70]
     whole = model.predict(images, kernel=kernel)
     for n in (1, 31, 32, 33, 64, 65):
         np.testing.assert_array_equal(model.predict(images[:n], kernel=kernel), whole[:n])
@@ -258,9 +258,9 @@ def test_a_batch_of_no_images(name, models):
         assert traced == [(0, *shape[1:]) for shape in shapes]
 
 
-def test_reals_are_quantized_first(models, test_codes):
-    reals = (test_codes[:50].astype(np.float32) + 128) / 255
-    expected = models["cnn"].predict(test_codes[:50])
+def test_reals_are_quantized_first(models, image_codes):
+    reals = (image_codes[:50].astype(np.float32) + 128) / 255
+    expected = models["cnn"].predict(image_codes[:50])
     for images in (reals, reals.astype(np.float64), reals.astype(np.float16).astype(np.float32)):
         np.testing.assert_array_equal(models["cnn"].predict(images), expected)
     # Outside of 0 to 1 is clipped.
@@ -268,18 +268,18 @@ def test_reals_are_quantized_first(models, test_codes):
     np.testing.assert_array_equal(models["cnn"].predict(wide), models["cnn"].predict(wide.clip(0, 1)))
 
 
-def test_the_images_and_the_model_stay(models, test_codes):
-    images = test_codes[:40].copy()
+def test_the_images_and_the_model_stay(models, image_codes):
+    images = image_codes[:40].copy()
     images.setflags(write=False)
     first = {kernel: models["mixed"].predict(images, kernel=kernel) for kernel in KERNELS}
     for kernel in reversed(KERNELS):
         np.testing.assert_array_equal(models["mixed"].predict(images, kernel=kernel), first[kernel])
         models["mixed"].predict(images, kernel=kernel)[:] = 0  # the caller's own
         np.testing.assert_array_equal(models["mixed"].predict(images, kernel=kernel), first[kernel])
-    np.testing.assert_array_equal(images, test_codes[:40])
+    np.testing.assert_array_equal(images, image_codes[:40])
 
 
-def test_reference_is_the_default_kernel(models, test_codes):
+def test_reference_is_the_default_kernel(models, image_codes):
     model, images = models["linear"], noise(40)
     np.testing.assert_array_equal(model.predict(images), model.predict(images, kernel="reference"))
     assert (model.predict(images) != model.predict(images, kernel="xnnpack")).any()
