@@ -344,3 +344,12 @@ def test_a_c_compiler_if_there_is_one_reads_the_array_as_it_is(tmp_path):
         options = ["-std=c11", "-Wall", "-Werror", "-o", "model", "model.c"]
         subprocess.run([compiler, *options], cwd=tmp_path, check=True, timeout=60)
         assert subprocess.run([tmp_path / "model"], capture_output=True, timeout=60).stdout == tflite
+
+
+def test_nan_is_refused_also_where_the_file_takes_reals(cnn, images):
+    broken = images[:2].copy()
+    broken[0, 3] = np.nan
+    tflite = deploy.to_tflite(cnn, "float32")
+    for function in (deploy.run, deploy.trace):
+        with pytest.raises(ValueError, match="images: expected no NaN, got 28 of 1568 values"):
+            function(tflite, broken)
