@@ -56,8 +56,8 @@ def as_input(
     Raises
     ------
     ValueError
-        If the images are fewer than `at_least` or have another shape, if they are neither of the input's dtype nor reals,
-        or if they hold NaN.
+        If the images are fewer than `at_least` or have another shape; if they are neither of the input's dtype nor
+        reals; or if they hold NaN.
     """
     images, dtype = np.asarray(images), np.dtype(dtype)
     if images.ndim == 0 or images.shape[1:] != shape[1:] or len(images) < at_least:
