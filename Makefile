@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LESSON := $(firstword $(sort $(wildcard notebooks/0*.ipynb)))
 ARGS   ?=
 
-.PHONY: setup lab test bench baseline pins clean
+.PHONY: setup lab test solved bench baseline pins clean
 
 setup: $(VENV)/.installed
 
@@ -28,6 +28,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check qlib tests data
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# Writes copies of the lessons with the solutions filled in, for the teacher, to the folder `solved`.
+solved: setup
+	$(BIN)/python tests/solved.py $(ARGS)
+
 # Measures qlib against plain NumPy, PyTorch and ONNX Runtime: one table of ratios (ARGS=--quick for a first look).
 bench: $(VENV)/.installed-test
 	$(BIN)/python tests/bench.py $(ARGS)
@@ -43,4 +47,4 @@ pins: $(VENV)/.installed
 		--no-header --no-annotate --upgrade --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) solved *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from qlib import budget
 from qlib.budget import Device
-from qlib.explorer import WIDE, Numbers, Panel
+from qlib.explorer import WIDE, Numbers, Panel, one_of
 from qlib.tflite import Graph, read
 
 PERCENT = (0.1, 100_000)  # ends of the axis that compares needs with limits
@@ -48,7 +48,7 @@ class BudgetExplorer(Panel):
         file: str | None = None,
         device: str | None = None,
     ) -> None:
-        file, device = _chosen("file", file, files), _chosen("device", device, devices)
+        file, device = one_of("file", file, files), one_of("device", device, devices)
         self.graphs = {name: read(data) for name, data in files.items()}
         self.sizes = {name: len(data) for name, data in files.items()}
         self.devices = dict(devices)
@@ -104,14 +104,6 @@ class ProgressBar(ipw.HBox):
 
     def __repr__(self) -> str:
         return f"a progress bar of {self.bar.max:,} {self.unit}"
-
-
-def _chosen(what: str, name: str | None, among: dict) -> str:
-    if not isinstance(among, dict) or not among:
-        raise ValueError(f"{what}s: expected a dict with at least one entry, got {among!r}")
-    if name is not None and name not in among:
-        raise ValueError(f"{what}: expected one of {list(among)}, got {name!r}")
-    return next(iter(among)) if name is None else name
 
 
 def _needed(graph: Graph, size: int, device: Device) -> Numbers:

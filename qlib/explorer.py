@@ -68,7 +68,7 @@ class Panel(ipw.VBox):
         self.status = ipw.HTML(layout=ipw.Layout(height="0", margin="0")).add_class("qlib-spoken")
         self.png, self.numbers = b"", {}
         for control in self.controls.values():
-            control.layout.width = "34em"
+            control.layout.width, control.layout.max_width = "34em", "100%"  # of a narrow page
             control.tooltip = control.description  # or the page shows "null"
             control.observe(self._changed, "value")
         super().__init__([*self.controls.values(), self.error, self.picture, self.text, self.status])
@@ -147,6 +147,15 @@ class Panel(ipw.VBox):
         text = f"{type(self).__name__}: {self}"
         still = {"text/html": plots.img(self.png, self.alt), "image/png": self.png, "text/plain": text}
         return live | still, {"image/png": {"alt": self.alt}}
+
+
+def one_of(what: str, name: str | None, among: dict) -> str:
+    """The name, or the first of those there are; a ValueError if there is none of that name."""
+    if not isinstance(among, dict) or not among:
+        raise ValueError(f"{what}s: expected a dict with at least one entry, got {among!r}")
+    if name is not None and name not in among:
+        raise ValueError(f"{what}: expected one of {list(among)}, got {name!r}")
+    return next(iter(among)) if name is None else name
 
 
 class Explorer(Panel):

@@ -72,6 +72,40 @@ def test_lesson_05_reaches_the_end_and_its_panels_answer(lab, browser):
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "panel", "sliders"),
+    [("01_background.ipynb", "ModelSizeExplorer", 1), ("02_concepts.ipynb", "FormatExplorer", 0)],
+)
+def test_the_first_lessons_reach_the_end_and_their_panels_answer(lab, browser, name, panel, sliders):
+    page = open_page(browser)
+    run_all(page, lab, name)
+    assert_last_cell_ran(page, name)
+    assert_sliders_answer(explorer(page, panel), sliders, parts=2)
+    assert page.complaints == []
+    page.close()
+
+
+def test_a_prediction_is_chosen_and_revealed_by_keyboard(lesson):
+    """The button waits for a choice; the answer is announced; another choice hides it again."""
+    notebook, asked = lesson.locator(".jp-WindowedPanel-outer").first, lesson.locator(".qlib-predict").first
+    notebook.evaluate("element => { element.scrollTop = 0 }")
+    for _ in range(20):
+        lesson.wait_for_timeout(200)
+        if asked.count() and asked.is_visible():
+            break
+        notebook.evaluate("element => { element.scrollTop += element.clientHeight / 2 }")
+    button, answer = asked.get_by_role("button", name="Reveal"), asked.get_by_role("status")
+    expect(button).to_be_disabled()
+    asked.get_by_role("radio").first.press("Space")
+    expect(button).to_be_enabled()
+    assert answer.count() == 0
+    button.press("Enter")
+    expect(answer).to_contain_text("You chose")
+    asked.get_by_role("radio").first.press("ArrowDown")
+    expect(answer).to_have_count(0)
+    assert lesson.complaints == []
+
+
 def test_no_popup_asks_for_anything(lesson):
     assert lesson.get_by_text("Jupyter news").count() == 0
     assert lesson.locator(".jp-Dialog").count() == 0

@@ -4,9 +4,7 @@ import itertools
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -306,45 +304,6 @@ def test_the_c_array_is_the_file(cnn, tmp_path):
         subprocess.run([compiler, "network.c", "-o", "network.exe"], cwd=tmp_path, check=True, timeout=60)
         subprocess.run([tmp_path / "network.exe"], cwd=tmp_path, check=True, timeout=60)
         assert (tmp_path / "out.bin").read_bytes() == cnn["int8"]
-
-
-# ------------------------------------------------------------------- the exercises of lesson 05
-
-LESSON = nbformat.read(Path(__file__).parent.parent / "notebooks" / "05_applications.ipynb", as_version=4)
-
-
-@pytest.mark.parametrize(
-    "cell, answer, says",
-    [
-        (1, None, "not attempted yet"),
-        (1, 600, "right"),
-        (1, 700, "that is the sum of all"),
-        (1, 500, "ADD reads a once more"),
-        (1, 400, "that is the largest tensor alone"),
-        (1, 300, "add up what lives"),
-        (2, None, "not attempted yet"),
-        (2, 400, "right"),
-        (2, 300, "that is the bound"),
-        (2, 600, "that is the sum"),
-        (2, 200, "largest first"),
-        (3, None, "not attempted yet"),
-        (3, ["int16x8", "int8", "int8_per_tensor", "dynamic"], "right"),
-        (3, ["int8", "float32"], "float32: the activations fit, but"),
-        (3, ["float16", "int8"], "float16: the file fits, but"),
-        (3, ["int8", "int8_per_tensor", "int16x8"], "dynamic: its activations are float32, and they fit"),
-        (3, ["dynamic", "int8"], "compare each row"),
-        (4, None, "not attempted yet"),
-        (4, 1500, "right"),
-        (4, 1000, "those are the multiplications"),
-        (4, 1150, "an int8 sum would overflow"),
-        (4, 5000, "MACs × "),
-    ],
-)
-def test_exercises_name_the_misconception(capsys, cell, answer, says):
-    (source,) = [found.source for found in LESSON.cells if found.id == f"exercise-{cell}"]
-    assert re.search(r"^my_\w+ = None", source)
-    exec(re.sub(r"= None\b", f"= {answer!r}", source, count=1), {"np": np})
-    assert capsys.readouterr().out.startswith(says)
 
 
 def test_the_answers_of_the_exercises_are_those_of_qlib(cnn):

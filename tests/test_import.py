@@ -86,8 +86,10 @@ def test_an_unknown_name_is_an_attribute_error():
 
 ARGUMENTS = "qlib.arguments"
 CORE = {"qlib.affine", "qlib.error", "qlib.calibrate"}
-EXERCISES = {"qlib.exercises.asking", "qlib.exercises.engine", "qlib.exercises.predict"}
-LESSON = EXERCISES | {"qlib.budget", "qlib.fixedpoint"}
+EXERCISES = {"qlib.exercises.asking", "qlib.exercises.engine", "qlib.exercises.prediction"}
+LESSON = EXERCISES | {
+    f"qlib.{name}" for name in ("background", "budget", "fixedpoint", "formats", "mixed", "plots", "tflite")
+}
 # file: (what of qlib it may import, what else at its top, what else inside its functions); the table of DESIGN.md
 FLOORS = {
     "arguments": (set(), {"numpy"}, set()),
@@ -123,6 +125,8 @@ FLOORS = {
     ),
     "mixed": ({ARGUMENTS, "qlib.affine", "qlib.calibrate"}, {"numpy"}, set()),
     "budget": ({ARGUMENTS, "qlib.tflite"}, {"numpy"}, set()),
+    "background": ({ARGUMENTS, "qlib.budget"}, set(), set()),
+    "formats": ({ARGUMENTS}, {"numpy", "ml_dtypes"}, set()),
     "plots": (CORE, {"numpy", "matplotlib"}, set()),
     "drawing": ({ARGUMENTS, "qlib.plots"}, {"numpy", "anywidget", "traitlets"}, set()),
     "explorer": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
@@ -133,10 +137,20 @@ FLOORS = {
         {"numpy", "ipywidgets", "matplotlib"},
         set(),
     ),
+    "background_widgets": (
+        {"qlib.background", "qlib.budget", "qlib.explorer"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
+    "format_widgets": (
+        {"qlib.explorer", "qlib.formats", "qlib.plots"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
     "exercises.asking": (set(), {"numpy"}, set()),
     "exercises.engine": ({"qlib.exercises.asking"}, {"numpy"}, set()),
-    "exercises.predict": ({"qlib.exercises.engine"}, {"ipywidgets"}, set()),
-    "exercises.lesson": (CORE | LESSON, {"numpy"}, set()),  # lesson01 … each, and what they ask for
+    "exercises.prediction": ({"qlib.exercises.engine"}, {"ipywidgets"}, set()),
+    "exercises.lesson": (CORE | LESSON, {"numpy"}, {"tensorflow"}),  # lesson01 … each, and what they ask for
     "exercises": (EXERCISES, set(), set()),
     "__init__": (CORE, {"numpy"}, set()),
 }
@@ -183,7 +197,11 @@ def split_own(names):
 
 def floor_of(path):
     name = ".".join(path.relative_to(QLIB).with_suffix("").parts).removesuffix(".__init__")
-    return re.sub(r"^(exercises\.)(lesson|predictions)\w+$", r"\1lesson", name)
+    return re.sub(r"^(exercises\.)[a-z]+\d\d\w*$", r"\1lesson", name)
+
+
+def lesson_of(path):
+    return re.search(r"\d\d[a-d]?", path.stem).group()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(QLIB).as_posix())
@@ -191,7 +209,12 @@ def test_a_file_imports_only_what_stands_below_it(path):
     floor = floor_of(path)
     assert floor in FLOORS, f"{path.name} has no floor: give it one in DESIGN.md and here"
     own, at_the_top, in_functions = FLOORS[floor]
-    own = own | {f"qlib.exercises.{path.stem.replace('lesson', 'predictions')}"}  # a lesson's second file
+    if floor == "exercises.lesson":  # the files of one lesson may import each other
+        own = (
+            own
+            | {"qlib.exercises"}
+            | {f"qlib.exercises.{file.stem}" for file in path.parent.glob(f"*{lesson_of(path)}*")}
+        )
     top, functions, _ = imports(path.read_text(encoding="utf-8"))
     top_own, top_others = split_own(top)
     functions_own, functions_others = split_own(functions)

@@ -5,7 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from qlib.exercises.predict import Prediction, predict
+from qlib.exercises.prediction import Prediction, predict
 
 
 def largest(x):
@@ -22,7 +22,7 @@ def lesson(monkeypatch):
         pass
 
     Lesson.PREDICTIONS = PREDICTIONS
-    monkeypatch.setattr(import_module("qlib.exercises.predict"), "_module", lambda lesson: Lesson)
+    monkeypatch.setattr(import_module("qlib.exercises.prediction"), "_module", lambda lesson: Lesson)
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""TEACHING.md: every lesson, every explorer, and to each prediction the answer that the lesson computes."""
+
+import re
+
+import nbformat
+import pytest
+from baseline import NOTEBOOKS, lessons
+
+PAGE = (NOTEBOOKS / "TEACHING.md").read_text(encoding="utf-8")
+LESSONS = {path.stem[:2]: nbformat.read(path, as_version=4) for path in lessons()}
+
+
+def part(number):
+    """What the page says of a lesson."""
+    (text,) = re.findall(rf"^## Lesson {number}, .*?(?=^## Lesson|\Z)", PAGE, re.M | re.S)
+    return text
+
+
+def answers(notebook):
+    """The name of each prediction, and the answer that is stored with it."""
+    found = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source.startswith("predict("):
+            text = cell.outputs[0].data["text/plain"]
+            right = re.search(r"✗ The answer is “(.*?)”|✓ You chose “(.*?)”", text)
+            found[cell.source.split('"')[1]] = right.group(1) or right.group(2)
+    return found
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_the_parts_of_a_lesson(number):
+    text = part(number)
+    for what in ("**On the board.**", "**The misconception to expect.**", "**On the explorers.**", "| level 1 |"):
+        assert what in text, what
+    assert re.search(r"\| minutes \| 45: .* \| 90: ", text)
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_every_explorer_has_its_line(number):
+    sources = [cell.source for cell in LESSONS[number].cells if cell.cell_type == "code"]
+    explorers = {name for source in sources for name in re.findall(r"(\w+Explorer|DrawADigit)\(", source)}
+    assert explorers and all(f"- *{name}*: " in part(number) for name in explorers)
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_the_expected_answers_are_those_that_the_lesson_computes(number):
+    rows = dict(re.findall(r"^\| `(\d+\.[\w-]+)` \| (.*?) \|", part(number), re.M))
+    assert rows == answers(LESSONS[number])
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_every_exercise_that_it_names_is_there(number):
+    ids = {cell.id for notebook in LESSONS.values() for cell in notebook.cells}
+    for exercise in re.findall(r"exercises? (\d\.\d+)", part(number)):
+        assert f"check-{exercise.replace('.', '-')}" in ids
