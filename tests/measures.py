@@ -36,7 +36,7 @@ def caught(number: str) -> list[str]:
 
     rows = []
     for exercise_id, wrongs in import_module(f"wrong_0{number}").WRONG.items():
-        told = sum(fragment in sentence(exercise_id, answer) for answer, fragment in wrongs.values())
+        told = sum(bool(sentence(exercise_id, answer)) for answer, _ in wrongs.values())
         kinds = len({sentence(exercise_id, answer) for answer, _ in wrongs.values()})
         name = engine.find(exercise_id).solution.__name__
         rows.append(f"| {exercise_id} | {name} | {len(wrongs)} | {told} | {kinds} |")

@@ -254,6 +254,8 @@ def test_progress():
     check("9.1", my_double)
     check("9.2", 0, numbers=[6])
     assert repr(progress(9)) == "lesson 9: ✓✗ 1 of 2 right; not yet: 9.2"
+    assert check("9.1", abs).outcome == "not yet"
+    assert repr(progress(9)).startswith("lesson 9: ✓✗")  # what was solved once stays so
 
 
 def test_unknown_ids_are_refused(monkeypatch):

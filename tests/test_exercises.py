@@ -81,7 +81,8 @@ def test_other_right_answers_are_right(exercise_id):
 def test_a_wrong_answer_is_told_why(exercise_id, name):
     answer, fragment = answers_of(exercise_id).WRONG[exercise_id][name]
     for seed in (0, 1):
-        assert fragment in sentence(exercise_id, answer, seed)
+        said = sentence(exercise_id, answer, seed)
+        assert any(part in said for part in ([fragment] if isinstance(fragment, str) else fragment))
     assert engine.check(exercise_id, answer, **context_of(exercise_id)).outcome == "not yet"
 
 

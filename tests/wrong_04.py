@@ -82,6 +82,11 @@ def requantize_int(acc, multiplier, shift, zero_point):
     return np.clip((acc * m).astype(int) + zero_point, -128, 127).astype(np.int8)
 
 
+def requantize_twice(acc, multiplier, shift, zero_point):
+    high = (acc * multiplier + (1 << 30)) >> 31
+    return requantize(high, 1, 31, zero_point, right=-shift, add=shift < 0)
+
+
 def requantize_wraps(acc, multiplier, shift, zero_point):
     n = 31 - shift
     return ((acc * multiplier + (1 << (n - 1)) >> n) + zero_point).astype(np.int8)
@@ -155,6 +160,10 @@ WRONG = {
     },
     "4.2": {
         "one byte per code": (lambda sizes, num_bits: sum(sizes), "one byte per code"),
+        "always one byte more": (
+            lambda sizes, b: sum(n * b // 8 + 1 for n in sizes),
+            "where the last one is exactly full",
+        ),
         "bits, not bytes": (lambda sizes, num_bits: sum(size * num_bits for size in sizes), "these are bits"),
         "rounds down": (packed_floor, "are dropped"),
         "rounds up once": (lambda sizes, num_bits: math.ceil(sum(sizes) * num_bits / 8), "round up once"),
@@ -163,6 +172,10 @@ WRONG = {
         "as large as in float32": (lambda sizes, num_bits: 4 * sum(sizes), "codes times their bits"),
     },
     "4.3": {
+        "adds a half and cuts off": (
+            lambda b, s_x, s_w: (b / (s_x * s_w) + 0.5).astype(np.int32),
+            "rounds only positive numbers",
+        ),
         "the step of the input alone": (
             lambda b, s_x, s_w: np.rint(b / s_x).astype(np.int32),
             "the weights is missing",
@@ -191,6 +204,11 @@ WRONG = {
         "multiplies in float32": (requantize_single, "24 binary places"),
         "shifts by 31 + shift": (lambda a, m, s, z: requantize(a, m, s, z, right=31 + s), "wrong way"),
         "leaves int64": (requantize_int64, "int8 is wanted, not int64"),
+        "cuts the multiplier to 15 bits": (
+            lambda a, m, s, z: requantize(a, m >> 16, s, z, right=15 - s),
+            "the lowest bits of the multiplier are lost",
+        ),
+        "rounds twice": (requantize_twice, "you round twice"),
     },
     "4.5": {
         "a place, not an accumulator": (
@@ -205,6 +223,10 @@ WRONG = {
         "a fraction": (82.4997, "whole number"),
     },
     "4.6": {
+        "the highest code on both sides": (
+            lambda upstream, w, scale, qmin, qmax: np.where(np.abs(np.rint(w / scale)) <= qmax, upstream, 0),
+            "the lowest code is qmin",
+        ),
         "passes everywhere": (lambda upstream, w, scale, qmin, qmax: upstream * 1.0, "where w is clipped, too"),
         "zero everywhere": (lambda upstream, w, scale, qmin, qmax: 0 * upstream, "no weight would ever move"),
         "compares reals with codes' ends": (ste_reals, "not its code"),

@@ -39,6 +39,20 @@ def arena_first(lives):
     return sum(size for size, first, _ in lives if first == 0)
 
 
+def arena_greedy(lives):
+    """The size of the greedy plan: the largest first, each at the lowest address that is free for its life."""
+    placed = []
+    for size, first, last in sorted(lives, key=lambda life: -life[0]):
+        together = sorted((start, end) for start, end, f, t in placed if f <= last and first <= t)
+        address = 0
+        for start, end in together:
+            if address + size <= start:
+                break
+            address = max(address, end)
+        placed.append((address, address + size, first, last))
+    return max(end for _, end, _, _ in placed)
+
+
 def arena_two_largest(lives):
     return sum(sorted(size for size, _, _ in lives)[-2:])
 
@@ -107,6 +121,7 @@ WRONG = {
         "the last operator": (arena_last, "at the last operator"),
         "the first operator": (arena_first, "at the first operator"),
         "the two largest": (arena_two_largest, "need not live together"),
+        "the greedy plan": (arena_greedy, "for each operator add the bytes"),
     },
     "5.2": {
         "the bound": (300, "this is the bound"),

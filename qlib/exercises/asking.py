@@ -106,30 +106,36 @@ def same_form(got: object, expected: object, given: str = "") -> None:
         return
     got_array, wanted = np.asarray(got), np.asarray(expected)
     if got_array.dtype.kind not in ("b" if wanted.dtype.kind == "b" else "iuf"):
-        raise Wrong(
-            "a truth value is wanted." if wanted.dtype.kind == "b" else "a number is wanted.",
-            given=given,
-            expected=expected,
-            got=got,
-        )
+        kind = "truth value" if wanted.dtype.kind == "b" else "number"
+        raise Wrong(f"a {kind} is wanted, {_not(got)}.", given=given, expected=expected, got=repr(got))
     if got_array.shape != wanted.shape:
         shapes = f"the shape {wanted.shape} is wanted, not {got_array.shape}: one result for each input?"
+        shapes = shapes if wanted.shape else f"one number is wanted, {_not(got)}."
         raise Wrong(shapes, given=given, expected=expected, got=got)
     if isinstance(expected, np.ndarray) and wanted.dtype.kind in "iu" and got_array.dtype != wanted.dtype:
         types = f"the type {wanted.dtype} is wanted, not {got_array.dtype}."
         raise Wrong(types, given=given, expected=expected, got=np.asarray(got))
     if wanted.dtype.kind in "iu" and got_array.dtype.kind not in "iu":
-        raise Wrong("an integer is wanted, and this is none.", given=given, expected=expected, got=got)
+        raise Wrong(f"an integer is wanted, {_not(got)}.", given=given, expected=expected, got=got)
 
 
 def number(answer: object, *, integer: bool = False) -> float | int:
     """A value answer as a number, or `Wrong`."""
     value = np.asarray(answer)
     if value.shape != () or value.dtype.kind not in "iuf" or not np.isfinite(value):
-        raise Wrong("one number is wanted.", got=answer)
+        raise Wrong(f"one number is wanted, {_not(answer)}.", got=repr(answer))
     if integer and value != np.rint(value):
         raise Wrong("a whole number is wanted.", got=answer)
     return int(value) if integer else float(value)
+
+
+def _not(got: object) -> str:
+    """What an answer is instead, in words."""
+    if isinstance(got, np.ndarray):
+        return f"not an array of shape {got.shape} and type {got.dtype}"
+    if isinstance(got, (list, tuple)):
+        return f"not a {type(got).__name__} of {len(got)}"
+    return f"not {got!r}" if isinstance(got, (float, np.floating)) else f"not a {type(got).__name__}"
 
 
 def untouched(answer: object) -> bool:

@@ -62,6 +62,12 @@ def _calibrator_mistake(answer, tries) -> str:
 def _wrong_thresholds(x, num_bits: int, best: float, profile: error.ErrorProfile) -> dict[str, float]:
     largest, qmax = float(np.abs(x).max()), 2 ** (num_bits - 1) - 1
     wrong = {
+        "this is for unsigned codes: signed symmetric ones spend half of theirs below 0, also where x has no minus.": (
+            profile.best_threshold(num_bits + 1) if x.min() >= 0 else 0.0
+        ),
+        "the lowest code is left out: without `narrow_range` the codes reach to qmin.": (
+            profile.best_threshold(num_bits, narrow_range=True)
+        ),
         "this is min-max: nothing is clipped, and with few bits that costs much.": largest,
         "the absolute value is missing: the largest |x| may be negative.": float(x.max()),
         "this is the scale: give the threshold T = scale * qmax.": best / qmax,
@@ -93,7 +99,7 @@ def _least_absolute(x, num_bits: int) -> float:
 def _samples(rng) -> list[tuple[str, np.ndarray, tuple[int, ...]]]:
     normal = rng.normal(size=4000)
     outlier = np.append(rng.normal(size=4000), 12.0)
-    samples = {
+    samples = {  # where several minima lie, or one sign is missing, a hasty search goes wrong
         "a normal sample": normal,
         "a Laplace sample": rng.laplace(size=4000),
         "a normal sample with one value at 12": outlier,
@@ -102,11 +108,20 @@ def _samples(rng) -> list[tuple[str, np.ndarray, tuple[int, ...]]]:
         "a normal sample around 2": rng.normal(2, 1, 4000),
         "a sample of small values": 1e-3 * rng.normal(size=(40, 50)),
         "a sample of large values": 500 * rng.laplace(size=3000),
+        "a sample with positive values only": np.abs(rng.normal(size=3000)),
+        "a uniform sample with negative values only": -rng.uniform(0, 1, 3000),
+        "a normal sample with one value at 30": np.append(rng.normal(size=3000), 30.0),
+        "a sample with very long tails": rng.standard_cauchy(size=3000),
     }
-    return [
-        (f"{name}, shape {x.shape}", x.astype(np.float32), (4, 3, 8, 6, 5, 7) if x is normal else (4, 8, 3))
-        for name, x in samples.items()
-    ]
+    return [(f"{name}, shape {x.shape}", x.astype(np.float32), _bit_widths(name)) for name, x in samples.items()]
+
+
+def _bit_widths(name: str) -> tuple[int, ...]:
+    if name == "a normal sample":
+        return 4, 3, 8, 6, 5, 7
+    if "uniform" in name:
+        return 4, 3  # with 8 bits the valley is too narrow to be fair
+    return (3, 4, 5) if "at 30" in name else (4, 8, 3)
 
 
 def _error(profile: error.ErrorProfile, chosen: float, num_bits: int) -> float:

@@ -65,7 +65,7 @@ def cast(answer, rng) -> None:
     hand = [0, 5, -5, 127, -128, 128, -129, 200, -200, 256, 40_000, -40_000, 10**6, 2**31 + 5, -(2**33), 2**40 + 1]
     cases = [(np.array([q]),) for q in hand]
     cases += [(rng.integers(-1000, 1000, 50),), (rng.integers(-(2**31), 2**31 - 1, (4, 5), dtype=np.int32),)]
-    cases += [(rng.integers(-500, 500, (3, 2, 4), dtype=np.int16),)]
+    cases += [(rng.integers(-500, 500, (3, 2, 4), dtype=np.int16),), (np.array([-(2**15)], np.int16),)]
     wrong = {
         "the codes wrap: the cast comes before the clip, and keeps only the lowest 8 bits.": lambda q: wrap8(q),
         "-128 is a code of int8, too; the clip ends one too early.": lambda q: np.clip(q, -127, 127).astype(np.int8),
@@ -76,6 +76,9 @@ def cast(answer, rng) -> None:
         "negative codes are codes, too: the clip begins at -128, not at 0.": lambda q: right(np.maximum(q, 0)),
         "only the top is clipped: codes below -128 wrap.": lambda q: wrap8(np.minimum(each(q), 127)),
         "only the bottom is clipped: codes above 127 wrap.": lambda q: wrap8(np.maximum(each(q), -128)),
+        "`abs` of the lowest integer of a type wraps and stays negative: clip instead.": lambda q: right(
+            np.where(np.abs(q) <= 127, wrap8(q), np.sign(q) * 1000)
+        ),
         "int16 before the clip is too small for large codes: they wrap there.": lambda q: right(q.astype(np.int16)),
         "int32 before the clip is too small for the largest codes: they wrap there.": lambda q: right(
             q.astype(np.int32)
@@ -162,7 +165,7 @@ def _fair(rng, shape, mean, spread) -> np.ndarray:
 
 def qparams(answer, rng) -> None:
     hand = ([-1, 1.2], [-1.1, 1], [-1, 1.1], [2, 3], [-3, -2], [5], [-5], [0, 4], [-4, 0], [3, -1, 2], [0.25, -1e-3])
-    cases = [(np.array(x, f32),) for x in hand]
+    cases = [(np.array(x, f32),) for x in (*hand, [-1e-6, 3e-6])]
     for mean, spread in ((0, 1), (1, 1), (-20, 1), (20, 1), (0.3, 0.01), (0, 1e4), (0, 1e-4)):
         cases.append((_fair(rng, 30, mean, spread),))
     cases += [(_fair(rng, (4, 5), 0.5, 1),), (_fair(rng, (2, 3, 4), -0.5, 1),)]

@@ -28,6 +28,7 @@ def sqnr_db(answer, rng) -> None:
         x = rng.normal(mean, 1, shape)
         cases.append((x, x + noise * rng.normal(0.5, 1, shape)))
         cases.append(((x * 1000).astype(f32), (x * 1000 + noise * 700).astype(f32)))
+    cases += [(np.array([1e-5, -2e-5]), np.array([1.1e-5, -2e-5]))]  # small units
     wrong = {
         "upside down: the signal stands above the noise, so that more decibels are better.": lambda x, y: -right(x, y),
         "less than 0 dB is possible: there the noise is larger than the signal.": lambda x, y: abs(right(x, y)),
@@ -73,6 +74,9 @@ def sqnr_db(answer, rng) -> None:
         "the noise is the difference x - x_hat, not x_hat.": lambda x, y: 10 * np.log10(_ms(x) / _ms(y)),
         "take the two means first, and their ratio after: a mean of ratios lets small x decide.": lambda x, y: (
             10 * np.log10(np.mean(x**2 / (x - y) ** 2))
+        ),
+        "something is added to the noise, to be safe from 0; in small units it drowns the noise.": lambda x, y: (
+            10 * np.log10(_ms(x) / (_ms(x - y) + 1e-12))
         ),
         "one of the two is a sum, the other a mean.": lambda x, y: 10 * np.log10(np.sum(x**2) / _ms(x - y)),
     }

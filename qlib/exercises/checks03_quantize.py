@@ -79,6 +79,9 @@ _MISTAKES = {
     "only the bottom is clipped: codes above 127 wrap.": lambda x, s, z: wrap8(
         np.maximum(np.rint(np.minimum(x, 1e15) / s) + z, -128)
     ),
+    "the quotient is taken in float64, and is another one next to a tie; divide in float32.": lambda x, s, z: _codes(
+        x.astype(np.float64), np.float64(s), z
+    ),
     "x is multiplied by the scale; the way to the codes divides by it.": lambda x, s, z: _codes(x * s, 1, z),
 }
 
@@ -101,6 +104,17 @@ def quantize(answer, rng) -> None:
         zero_point = int(rng.integers(-128, 128))
         cases += [((steps * scale).astype(f32), f32(scale), zero_point)]
     cases += [((rng.integers(-90, 90, (3, 4)) * 0.25).astype(f32), f32(0.25), int(rng.integers(-128, 128)))]
+    cases += [(x, scale, z) for x, scale in _near_ties() for z in (0, 3)]
     otherwise = "the codes are clip(rint(x / scale) + zero_point, -128, 127)."
     with np.errstate(all="ignore"):
         compare(answer, _codes, cases, _MISTAKES, otherwise=otherwise)
+
+
+def _near_ties() -> list[tuple[np.ndarray, np.float32]]:
+    """Values whose quotient is a tie in float32, and beside one in float64."""
+    found = []
+    for scale in map(f32, (0.015118216, 0.1, 0.003)):
+        x = (np.arange(-100, 100, dtype=f32) + f32(0.5)) * scale
+        x = x[np.rint(x / scale) != np.rint(x.astype(np.float64) / np.float64(scale))]
+        found += [(x[:1], scale)] if x.size else []
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qlib import fixedpoint
 from qlib.exercises.asking import Wrong, compare, number
 
 
@@ -42,6 +43,9 @@ def bias(answer, rng) -> None:
             "the fraction is cut off, toward zero: round to the nearest code.": (
                 lambda b, s_x, s_w: int32(b / (s_x * s_w))
             ),
+            "a half added and the rest cut off rounds only positive numbers; negative ones come out too high.": (
+                lambda b, s_x, s_w: int32(np.trunc(b / (s_x * s_w) + 0.5))
+            ),
             "the codes are rounded down; take the nearest.": lambda b, s_x, s_w: int32(np.floor(b / (s_x * s_w))),
             "the codes are clipped to int8, but a bias joins an int32 sum and needs its range.": (
                 lambda b, s_x, s_w: int32(np.clip(np.rint(b / (s_x * s_w)), -128, 127))
@@ -77,7 +81,7 @@ def requantize(answer, rng) -> None:
     compare(
         answer,
         my_requantize,
-        [*hand, (near, 2**30, -19, 0), *some],
+        [*hand, (near, 2**30, -19, 0), (np.array([-1]), 2**30 + 1, 0, 0), *some],  # M is just above 1/2
         REQUANTIZE,
         otherwise="acc times multiplier, plus half of 2^n, shifted right by n = 31 − shift; then zero point, and clip.",
     )
@@ -116,6 +120,12 @@ REQUANTIZE = {
     "ties go away from zero here; adding half and shifting rounds them up, also the negative ones.": (
         _requantized(lambda p, n: np.sign(p) * np.floor(np.abs(p) / 2.0**n + 0.5))
     ),
+    "you round twice, after a shift by 31 and after the rest; shift the whole product once, by 31 − shift.": (
+        _requantized(lambda p, n: (((p + (1 << 30)) >> 31) + (1 << (n - 31) >> 1)) >> (n - 31))
+    ),
+    "the lowest bits of the multiplier are lost: multiply by all of it, and shift then.": (
+        lambda acc, m, shift, z: np.clip(_up(acc * (m >> 16), 15 - shift) + z, -128, 127).astype(np.int8)
+    ),
     "the zero point is missing: the code of the real 0 is zero_point.": _requantized(_up, z=0),
     "the zero point is subtracted; a code is the number of steps plus the zero point.": _requantized(_up, z=-1),
     "the zero point is added before the multiplication; it is in steps of the output, so it comes last.": (
@@ -144,7 +154,8 @@ def acc(answer, rng, m, accs, results) -> None:
         raise Wrong("a negative accumulator was not asked for: take one from 1 to 40,000.", got=answer)
     if not 1 <= acc <= 40_000:
         raise Wrong("take an accumulator from 1 to 40,000.", got=answer)
-    once, twice = (int(results[rule][acc - accs[0]]) for rule in ("one_rounding", "two_roundings_up"))
+    rules = fixedpoint.one_rounding, fixedpoint.two_roundings_up  # not `results`, which ends at 39,999
+    once, twice = (int(rule(np.array([acc]), m)[0]) for rule in rules)
     exact = acc * int(m.multiplier) / 2.0 ** (31 - int(m.shift))
     given, both = f"{acc} · M = {exact:.5f}", f"once {once}, twice {twice}"
     part = exact % 1
@@ -183,6 +194,9 @@ def ste(answer, rng) -> None:
             ),
             "you compare w / scale with the ends, not its code: 1.2 has the code 1, which is not clipped.": (
                 lambda up, w, s, lo, hi: np.where((lo * s <= w) & (w <= hi * s), up, 0)
+            ),
+            "the lowest code is qmin, not −qmax; both ends are given, and differ.": (
+                lambda up, w, s, lo, hi: np.where(np.abs(np.rint(w / s)) <= hi, up, 0)
             ),
             "the ends qmin and qmax are codes like any other: use ≤, not <.": (
                 lambda up, w, s, lo, hi: np.where((lo < np.rint(w / s)) & (np.rint(w / s) < hi), up, 0)

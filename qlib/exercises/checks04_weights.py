@@ -63,6 +63,9 @@ def packed(answer, rng) -> None:
             "you round up once, for all kernels together; here each kernel begins at a byte of its own.": (
                 lambda sizes, b: -(-sum(sizes) * b // 8)
             ),
+            "you add a byte also where the last one is exactly full; round up only where bits are left over.": (
+                lambda sizes, b: sum(n * b // 8 + 1 for n in sizes)
+            ),
             "no code straddles two bytes in your count; packed codes do, so no bit is left unused between them.": (
                 lambda sizes, b: sum(-(-n // (8 // b)) for n in sizes)
             ),

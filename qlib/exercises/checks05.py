@@ -10,10 +10,11 @@ from qlib.budget import DEVICES
 from qlib.exercises.asking import Wrong, ask, compare, number, shown
 
 HAND = [(100, 0, 2), (400, 0, 1), (100, 1, 2), (100, 2, 2)]  # a, b, c, d of the lesson
+CHAIN = [(200, 0, 0), (100, 0, 1), (120, 1, 2), (210, 2, 2)]  # the bound is 330, the greedy plan takes 430
 
 
 def arena(answer, rng) -> None:
-    small = [[(5, 0, 0)], [(5, 0, 0), (7, 1, 1)], [(5, 0, 0), (7, 0, 1)], [(5, 0, 2), (7, 1, 1)], HAND]
+    small = [[(5, 0, 0)], [(5, 0, 0), (7, 1, 1)], [(5, 0, 0), (7, 0, 1)], [(5, 0, 2), (7, 1, 1)], HAND, CHAIN]
     some = []
     for n in (5, 9, 14):
         first = rng.integers(0, n, n)

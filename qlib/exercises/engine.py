@@ -73,7 +73,8 @@ def check(exercise_id: str, answer: object, **context) -> Said:
     except Exception as error:  # an answer of a form that nobody thought of
         outcome, sentence = WRONG, f"the check cannot read this answer ({type(error).__name__}: {error})."
         rows = {"got": shown(answer)}
-    _outcomes[exercise_id] = outcome
+    if _outcomes.get(exercise_id) != RIGHT:  # what was solved once stays so
+        _outcomes[exercise_id] = outcome
     return Said(_verdict(exercise_id, outcome, sentence, rows), outcome)
 
 

@@ -79,7 +79,7 @@ EXERCISES = {
     "3.1": Exercise(
         task="The lowest and the highest code of 2 to 16 bits, signed or unsigned.",
         check=codes.qrange,
-        right="every quantizer of this lesson clips to these two numbers.",
+        right="these two numbers are where a quantizer clips.",
         hints=(
             "How many patterns do the bits have, and which of them are negative?",
             "Half of the patterns are negative. The other half starts with 0, so it ends one earlier.",
@@ -90,7 +90,7 @@ EXERCISES = {
     "3.2": Exercise(
         task="Codes of any size as int8: those that are too large or too small become the nearest int8 code.",
         check=codes.cast,
-        right="a code that is too large stays the largest one; wrapped, it would become some other number.",
+        right="a code that is too large becomes the largest one; wrapped, it would become some other number.",
         hints=(
             "What does NumPy make of 200 in int8?",
             "Once a number has wrapped, nobody can tell what it was. So the clip must come first.",
@@ -124,7 +124,7 @@ EXERCISES = {
     "3.5": Exercise(
         task="int8 codes of x, however far it lies outside the range.",
         check=quantize,
-        right="divide, round, add, clip, cast: with another order or another rounding, some codes differ.",
+        right="divide, round, add, clip, cast: round in another way, or cast before the clip, and some codes differ.",
         hints=(
             "Five things happen: divide, round, add, clip, cast. In which order?",
             "`np.rint` rounds half to even. The clip needs the finished codes, and the cast needs clipped ones.",

@@ -108,7 +108,7 @@ def _valley(w: np.ndarray) -> tuple[int, str]:
 
 
 def _curves(w: np.ndarray) -> tuple[int, str]:
-    step = float(np.abs(w).max()) / 16
+    step = float(np.abs(w).max()) / 14  # half of the min-max step of 4 bits: right of the valley
     parts = []
     for num_bits in (4, 5):
         top = step * (2 ** (num_bits - 1) - 1)

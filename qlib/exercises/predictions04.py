@@ -67,8 +67,8 @@ PREDICTIONS = {
         question="TensorFlow has an operator of its own for this. How many of our weights get another code from it?",
         options=("none", "less than one in a hundred", "more than that"),
         truth=truths.agree,
-        most="Two programs rarely agree by themselves. Here the thresholds, the number of steps and the rounding are "
-        "the same, and each of these had to be asked for.",
+        most="Two programs rarely agree by themselves. Here both were given the threshold, and take the same number of "
+        "steps; left to choose its range, the operator gives other codes.",
     ),
     "4.worst": Prediction(
         question="One layer alone at 2 bits: conv1, conv2, dense1 (the largest), dense2 (the last). Which hurts most?",
@@ -107,7 +107,7 @@ PREDICTIONS = {
     ),
     "4.kernels": Prediction(
         question="We compare LiteRT with itself: its reference kernels with XNNPACK, on the same file and images. "
-        "Up to the logits, where do the most codes differ?",
+        "Up to the logits, where does the largest share of the codes differ?",
         options=("nowhere", "in a convolution", "in dense1", "in dense2, whose outputs are the logits"),
         truth=truths.kernels,
         most="One file, one answer, is what nearly everyone expects. But kernels round differently, and differences go "

@@ -37,9 +37,7 @@ def parameters():
 
 def noise(share, n):
     error = standard_error(share, n)
-    return int(
-        np.digitize(-error, (-0.003, -0.0003))
-    ), f"Typically it differs by {error:.1%}, or {error * n:.0f} images."
+    return int(np.digitize(-error, (-0.003, -0.0003))), f"The standard error is {error:.1%}, or {error * n:.0f} images."
 
 
 def rounded(weights, images, labels):
