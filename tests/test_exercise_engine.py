@@ -4,12 +4,13 @@ import threading
 import time
 from collections import Counter
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from qlib.exercises import asking, engine
 from qlib.exercises.asking import Wrong, ask, compare, number, same, same_form, shown
-from qlib.exercises.engine import Exercise, check, hint, progress, solution
+from qlib.exercises.engine import Exercise, check, hint, judge, progress, solution
 
 
 class Lesson:
@@ -60,21 +61,21 @@ def lesson(monkeypatch):
 
 def test_an_untouched_stub_is_not_attempted():
     for answer in (..., lambda x: ..., (..., ...), [...], {"conv1": ...}):
-        said = check("9.1", answer)
-        assert (said.outcome, repr(said)) == ("not attempted yet", "○ 9.1 not attempted yet")
+        said = judge("9.1", answer)
+        assert (said.outcome, said.text) == ("not attempted yet", "○ 9.1 not attempted yet")
 
 
 def test_a_stub_filled_in_part_is_attempted():
-    assert check("9.2", (1, ...), numbers=[1]).outcome == "not yet"
+    assert judge("9.2", (1, ...), numbers=[1]).outcome == "not yet"
 
 
 def test_right_says_why_it_matters():
-    assert repr(check("9.1", lambda x: x + x)) == "✓ 9.1 right: doubling is doubling."
+    assert judge("9.1", lambda x: x + x).text == "✓ 9.1 right: doubling is doubling."
 
 
 def test_wrong_names_the_misconception_and_shows_the_smallest_input():
-    said = check("9.1", lambda x: x + 2)
-    assert repr(said).splitlines() == [
+    said = judge("9.1", lambda x: x + 2)
+    assert said.text.splitlines() == [
         "✗ 9.1 not yet: 2 is added, not multiplied.",
         "    given     x = [0.] float64",
         "    expected  [0.] float64",
@@ -85,30 +86,30 @@ def test_wrong_names_the_misconception_and_shows_the_smallest_input():
 
 def test_a_later_case_tells_misconceptions_apart():
     """Both squaring and `x` give 1 for 1; the sentence is that of the one that agrees in all cases."""
-    assert "it is squared" in repr(check("9.1", lambda x: x * x))
-    assert "it is no double" in repr(check("9.1", lambda x: 0 * x))
+    assert "it is squared" in judge("9.1", lambda x: x * x).text
+    assert "it is no double" in judge("9.1", lambda x: 0 * x).text
 
 
 def test_each_attempt_has_new_inputs():
     seen = []
     for _ in range(2):
-        check("9.1", lambda x: seen.append(x) or 2 * x)
+        judge("9.1", lambda x: seen.append(x) or 2 * x)
     first, second = (x for x in seen if x.size == 8)
     assert not np.array_equal(first, second)
 
 
 def test_the_context_reaches_the_check():
-    assert check("9.2", 6, numbers=[1, 2, 3]).outcome == "right"
-    assert "something was left out" in repr(check("9.2", 5, numbers=[1, 2, 3]))
+    assert judge("9.2", 6, numbers=[1, 2, 3]).outcome == "right"
+    assert "something was left out" in judge("9.2", 5, numbers=[1, 2, 3]).text
 
 
 # -------------------------------------------------- answers that misbehave
 
 
 def say(answer):
-    said = check("9.1", answer)
+    said = judge("9.1", answer)
     assert said.outcome == "not yet"
-    return " ".join(repr(said).split())
+    return " ".join(said.text.split())
 
 
 def test_an_answer_that_raises_gets_a_sentence_with_its_line():
@@ -161,7 +162,7 @@ def test_nan_in_an_input_is_no_change():
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (lambda x: None, "Is the `return` missing?"),
+        (lambda x: None, "Is a `return` missing"),
         (lambda x: "2", "a number is wanted"),
         (lambda x: (x, x), "the shape (1,) is wanted, not (2, 1)"),
         (lambda x: x[:, None], "the shape (1,) is wanted, not (1, 1)"),
@@ -180,13 +181,18 @@ def test_the_wrong_kind_of_thing(answer, sentence):
 
 @pytest.mark.parametrize("answer", [None, "6", [6, 6], np.nan, np.inf, True, {"a": 1}, object()])
 def test_the_wrong_kind_of_value(answer):
-    said = check("9.2", answer, numbers=[6])
-    assert said.outcome == "not yet" and "one number is wanted" in repr(said)
+    said = judge("9.2", answer, numbers=[6])
+    assert said.outcome == "not yet" and "one number is wanted" in said.text
 
 
 @pytest.mark.parametrize("answer", [6, 6.0, np.float32(6), np.int64(6), np.array(6)])
 def test_any_number_will_do(answer):
-    assert check("9.2", answer, numbers=[6]).outcome == "right"
+    assert judge("9.2", answer, numbers=[6]).outcome == "right"
+
+
+def test_small_floats_are_numbers():
+    same_form(ml_dtypes.bfloat16(1.5), 1.5)
+    assert same(ml_dtypes.bfloat16(1.5), 1.5) and not same(ml_dtypes.bfloat16(1.5), 1.25)
 
 
 def test_a_whole_number():
@@ -234,28 +240,43 @@ def test_values_are_shown_short():
 # --------------------------------------------- hints, solutions, progress
 
 
-def test_hints_are_graded_and_the_last_leads_to_the_solution():
-    said = [repr(hint("9.1")) for _ in range(3)]
-    assert said[0] == "Hint 1 of 2: Times two."
-    assert said[1] == said[2] == 'Hint 2 of 2: `2 * x`. Then there is solution("9.1").'
+@pytest.fixture
+def printed(capsys):
+    """What a call prints. Nothing is returned, or a notebook would show the last call of a cell alone."""
+
+    def call(function, *args):
+        assert function(*args) is None
+        return capsys.readouterr().out
+
+    return call
 
 
-def test_a_solution_is_the_source_that_is_tested():
-    assert repr(solution("9.1")) == "def my_double(x):\n    return 2 * x"
-    source = repr(solution("9.2"))
+def test_the_verdict_is_printed(printed):
+    assert printed(check, "9.1", my_double) == "✓ 9.1 right: doubling is doubling.\n"
+
+
+def test_hints_are_graded_and_the_last_leads_to_the_solution(printed):
+    said = [printed(hint, "9.1") for _ in range(3)]
+    assert said[0] == "Hint 1 of 2: Times two.\n"
+    assert said[1] == said[2] == 'Hint 2 of 2: `2 * x`. Then there is solution("9.1").\n'
+
+
+def test_a_solution_is_the_source_that_is_tested(printed):
+    assert printed(solution, "9.1") == "def my_double(x):\n    return 2 * x\n"
+    source = printed(solution, "9.2")
     assert source.splitlines()[-1] == "my_sum = total" and "return" not in source
     scope = {"numbers": [1, 2, 3]}
     exec(source, scope)
     assert scope["my_sum"] == 6
 
 
-def test_progress():
-    assert repr(progress(9)) == "lesson 9: ○○ 0 of 2 right; not attempted yet: 9.1, 9.2"
-    check("9.1", my_double)
-    check("9.2", 0, numbers=[6])
-    assert repr(progress(9)) == "lesson 9: ✓✗ 1 of 2 right; not yet: 9.2"
-    assert check("9.1", abs).outcome == "not yet"
-    assert repr(progress(9)).startswith("lesson 9: ✓✗")  # what was solved once stays so
+def test_progress(printed):
+    assert printed(progress, 9) == "lesson 9: ○○ 0 of 2 right; not attempted yet: 9.1, 9.2\n"
+    judge("9.1", my_double)
+    judge("9.2", 0, numbers=[6])
+    assert printed(progress, 9) == "lesson 9: ✓✗ 1 of 2 right; not yet: 9.2\n"
+    assert judge("9.1", abs).outcome == "not yet"
+    assert printed(progress, 9).startswith("lesson 9: ✓✗")  # what was solved once stays so
 
 
 def test_unknown_ids_are_refused(monkeypatch):

@@ -66,7 +66,7 @@ def test_there_are_enough_and_all_are_tested():
 def test_the_solution_is_right_twice_with_other_inputs(exercise_id):
     for seed in (0, 1, 2):
         assert sentence(exercise_id, solved(exercise_id), seed) == ""
-    said = engine.check(exercise_id, solved(exercise_id), **context_of(exercise_id))
+    said = engine.judge(exercise_id, solved(exercise_id), **context_of(exercise_id))
     assert said.outcome == "right" and len(EXERCISES[exercise_id].right) > 20
 
 
@@ -83,7 +83,7 @@ def test_a_wrong_answer_is_told_why(exercise_id, name):
     for seed in (0, 1):
         said = sentence(exercise_id, answer, seed)
         assert any(part in said for part in ([fragment] if isinstance(fragment, str) else fragment))
-    assert engine.check(exercise_id, answer, **context_of(exercise_id)).outcome == "not yet"
+    assert engine.judge(exercise_id, answer, **context_of(exercise_id)).outcome == "not yet"
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
@@ -96,9 +96,9 @@ def test_three_wrong_answers_have_three_sentences(exercise_id):
 def test_what_is_no_answer_is_told_so(exercise_id):
     context = context_of(exercise_id)
     for answer in (None, "a", "12", [], {}, np.nan, np.array([1.0, 2.0]), (1, 2, 3, 4, 5), object(), print, int):
-        said = engine.check(exercise_id, answer, **context)
-        assert said.outcome == "not yet" and "help" in repr(said)
-    assert engine.check(exercise_id, ..., **context).outcome == "not attempted yet"
+        said = engine.judge(exercise_id, answer, **context)
+        assert said.outcome == "not yet" and "help" in said.text
+    assert engine.judge(exercise_id, ..., **context).outcome == "not attempted yet"
 
 
 @pytest.mark.parametrize("exercise_id", FUNCTIONS)
@@ -114,8 +114,8 @@ def test_functions_that_misbehave_are_told_so(exercise_id, monkeypatch):
     assert "ZeroDivisionError" in sentence(exercise_id, raises)
     assert "Does every loop end?" in sentence(exercise_id, loops)
     for answer in (lambda *_: None, lambda *_: "x", lambda *_: np.zeros((3, 1, 2)), lambda *_: [], lambda: 0):
-        assert engine.check(exercise_id, answer, **context_of(exercise_id)).outcome == "not yet"
-    assert engine.check(exercise_id, lambda *_: ..., **context_of(exercise_id)).outcome == "not attempted yet"
+        assert engine.judge(exercise_id, answer, **context_of(exercise_id)).outcome == "not yet"
+    assert engine.judge(exercise_id, lambda *_: ..., **context_of(exercise_id)).outcome == "not attempted yet"
 
 
 @pytest.mark.parametrize("exercise_id", EXERCISES)
@@ -148,10 +148,10 @@ def test_the_untouched_lesson_says_not_attempted_yet(number):
     stored = {cell.id: cell.outputs for cell in NOTEBOOKS[number].cells if cell.cell_type == "code"}
     for exercise_id in MODULES[number].EXERCISES:
         (output,) = stored[f"check-{exercise_id.replace('.', '-')}"]
-        assert output.data["text/plain"] == f"○ {exercise_id} not attempted yet"
+        assert output.text == f"○ {exercise_id} not attempted yet\n"
     (output,) = stored["progress"]
     count = len(MODULES[number].EXERCISES)
-    assert output.data["text/plain"].startswith(f"lesson {number}: {'○' * count} 0 of {count} right")
+    assert output.text.startswith(f"lesson {number}: {'○' * count} 0 of {count} right")
 
 
 @pytest.mark.parametrize("number", NUMBERS)

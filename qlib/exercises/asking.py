@@ -53,7 +53,9 @@ def ask(answer: Callable, *args: object) -> object:
     if untouched(returned[0]):
         raise NotAttempted
     if returned[0] is None:
-        raise Wrong("your function returns None. Is the `return` missing?", given=inputs)
+        raise Wrong(
+            "your function returns None. Is a `return` missing, or is there a way to the end without one?", given=inputs
+        )
     if not all(map(_unchanged, args, given)):
         raise Wrong("your function changes its input, and the caller would lose it. Work on a copy.", given=inputs)
     return returned[0]
@@ -89,7 +91,8 @@ def same(got: object, expected: object, rtol: float = 1e-5) -> bool:
     """Equal integers, or reals that agree within `rtol`; element by element of a tuple."""
     if isinstance(expected, tuple):
         return len(got) == len(expected) and all(same(g, e, rtol) for g, e in zip(got, expected, strict=True))
-    if np.shape(got) != np.shape(expected):
+    got = _array(got)
+    if got.shape != np.shape(expected):
         return False
     if np.asarray(expected).dtype.kind in "iub":
         return bool(np.array_equal(got, expected))
@@ -104,7 +107,7 @@ def same_form(got: object, expected: object, given: str = "") -> None:
         for part, wanted in zip(got, expected, strict=True):
             same_form(part, wanted, given)
         return
-    got_array, wanted = np.asarray(got), np.asarray(expected)
+    got_array, wanted = _array(got), np.asarray(expected)
     if got_array.dtype.kind not in ("b" if wanted.dtype.kind == "b" else "iuf"):
         kind = "truth value" if wanted.dtype.kind == "b" else "number"
         raise Wrong(f"a {kind} is wanted, {_not(got)}.", given=given, expected=expected, got=repr(got))
@@ -117,6 +120,15 @@ def same_form(got: object, expected: object, given: str = "") -> None:
         raise Wrong(types, given=given, expected=expected, got=np.asarray(got))
     if wanted.dtype.kind in "iu" and got_array.dtype.kind not in "iu":
         raise Wrong(f"an integer is wanted, {_not(got)}.", given=given, expected=expected, got=got)
+
+
+def _array(got: object) -> np.ndarray:
+    """As an array of numbers, also where they come from `ml_dtypes`."""
+    array = np.asarray(got)
+    try:
+        return array.astype(np.float64) if array.dtype.kind == "V" else array
+    except (TypeError, ValueError):
+        return array
 
 
 def number(answer: object, *, integer: bool = False) -> float | int:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,15 +40,11 @@ class Exercise:
     kind: str = "function"
 
 
-@dataclass(frozen=True)
-class Said:
-    """A text that a notebook shows as it is; of a check, with its outcome."""
+class Verdict(NamedTuple):
+    """What was found: one of UNTRIED, WRONG and RIGHT, and the text that the student reads."""
 
+    outcome: str
     text: str
-    outcome: str = ""
-
-    def __repr__(self) -> str:
-        return self.text
 
 
 _attempts: Counter[str] = Counter()
@@ -55,8 +52,13 @@ _hints: Counter[str] = Counter()
 _outcomes: dict[str, str] = {}
 
 
-def check(exercise_id: str, answer: object, **context) -> Said:
-    """Check an answer. Nothing is raised, whatever the answer is or does."""
+def check(exercise_id: str, answer: object, **context) -> None:
+    """Check an answer and print the verdict. (Printed, so that a hint below it in the same cell doesn't hide it.)"""
+    print(judge(exercise_id, answer, **context).text)
+
+
+def judge(exercise_id: str, answer: object, **context) -> Verdict:
+    """The verdict on an answer. Nothing is raised, whatever the answer is or does."""
     exercise = find(exercise_id)
     _attempts[exercise_id] += 1
     rng = np.random.default_rng(_attempts[exercise_id])
@@ -75,32 +77,32 @@ def check(exercise_id: str, answer: object, **context) -> Said:
         rows = {"got": shown(answer)}
     if _outcomes.get(exercise_id) != RIGHT:  # what was solved once stays so
         _outcomes[exercise_id] = outcome
-    return Said(_verdict(exercise_id, outcome, sentence, rows), outcome)
+    return Verdict(outcome, _text(exercise_id, outcome, sentence, rows))
 
 
-def hint(exercise_id: str) -> Said:
-    """The next hint, from a gentle one to a plain one; after the last, the last again."""
+def hint(exercise_id: str) -> None:
+    """Print the next hint, from a gentle one to a plain one; after the last, the last again."""
     hints = find(exercise_id).hints
     number = min(_hints[exercise_id], len(hints) - 1)
     _hints[exercise_id] += 1
     last = f' Then there is solution("{exercise_id}").' if number == len(hints) - 1 else ""
-    return Said(_wrap(f"Hint {number + 1} of {len(hints)}: {hints[number]}{last}"))
+    print(_wrap(f"Hint {number + 1} of {len(hints)}: {hints[number]}{last}"))
 
 
-def solution(exercise_id: str) -> Said:
-    """One right answer, as code for the stub's cell."""
-    return Said(solution_source(find(exercise_id)))
+def solution(exercise_id: str) -> None:
+    """Print one right answer, as code for the stub's cell."""
+    print(solution_source(find(exercise_id)))
 
 
-def progress(lesson: int | str) -> Said:
-    """A line that says how far one is in a lesson: 3, or "6a"."""
+def progress(lesson: int | str) -> None:
+    """Print a line that says how far one is in a lesson: 3, or "6a"."""
     ids = list(_module(str(lesson)).EXERCISES)
     outcomes = [_outcomes.get(exercise_id, UNTRIED) for exercise_id in ids]
     text = f"lesson {lesson}: {''.join(map(MARKS.get, outcomes))} {outcomes.count(RIGHT)} of {len(ids)} right"
     for outcome in (WRONG, UNTRIED):
         some = [exercise_id for exercise_id, its in zip(ids, outcomes, strict=True) if its == outcome]
         text += f"; {outcome}: {', '.join(some)}" if some else ""
-    return Said(_wrap(text))
+    print(_wrap(text))
 
 
 def find(exercise_id: str) -> Exercise:
@@ -127,7 +129,7 @@ def _module(lesson: str):
     return import_module(f"qlib.exercises.lesson0{lesson}")
 
 
-def _verdict(exercise_id: str, outcome: str, sentence: str, rows: dict[str, str]) -> str:
+def _text(exercise_id: str, outcome: str, sentence: str, rows: dict[str, str]) -> str:
     lines = [_wrap(f"{MARKS[outcome]} {exercise_id} {outcome}" + (f": {sentence}" if sentence else ""))]
     lines += [f"    {name:9} {row}" for name, row in rows.items()]
     return "\n".join(lines + ([f'    help      hint("{exercise_id}")'] if outcome == WRONG else []))

@@ -34,7 +34,7 @@ def _energy() -> tuple[int, str]:
 def _tokens() -> tuple[int, str]:
     size = background.weight_bytes(background.NETWORKS["Llama 2 7B"].parameters, 16)
     tokens = 1 / background.read_seconds(size, background.MACHINES["phone"].bandwidth)
-    return _nearest(tokens, (350, 36, 4)), f"50 GB ÷ {size / 1e9:.0f} GB = {tokens:.1f} passes a second."
+    return _nearest(tokens, (350, 7, 4)), f"50 GB ÷ {size / 1e9:.0f} GB = {tokens:.1f} passes a second."
 
 
 def _intensity(w) -> tuple[int, str]:
@@ -67,11 +67,12 @@ PREDICTIONS = {
         most="11 is 175 ÷ 16: the common slip is to take a parameter for a byte. In float32 it has four.",
     ),
     "1.macs": Prediction(
-        question="Our CNN has 225,034 parameters. How many multiply-adds does it take for one image?",
+        question="Our CNN has 225,034 parameters: two convolutions of 3 × 3 with 32 and 64 filters on images of "
+        "28 × 28, then two dense layers. How many multiply-adds does it take for one image?",
         options=("about as many", "about 12 times as many", "about 1,000 times as many"),
         truth=_macs,
         most="It is easy to think that each weight is used once. That holds in a dense layer; a convolution uses each "
-        "of its weights at every place of the kernel.",
+        "of its weights at every place of its output.",
     ),
     "1.energy": Prediction(
         question="Reading 64 bits from DRAM takes as much energy as how many int8 multiplications?",
@@ -82,9 +83,10 @@ PREDICTIONS = {
     "1.tokens": Prediction(
         question="A language model of 7 billion weights, 16 bits each, runs on a phone whose memory gives 50 GB per "
         "second. It has to read all its weights for each token. How many tokens per second are possible at most?",
-        options=("about 350", "about 36", "about 4"),
+        options=("about 350", "about 7", "about 4"),
         truth=_tokens,
-        most="The usual mistake is to look for the speed of the arithmetic. It does not come into this at all.",
+        most="7 is 50 ÷ 7: each weight has two bytes here. And whoever looks for the speed of the arithmetic: it does "
+        "not come into this bound at all.",
     ),
     "1.intensity": Prediction(
         question="A dense layer with 4,096 inputs, 8,192 outputs and float32 weights gets one input vector. How many "
@@ -102,11 +104,11 @@ PREDICTIONS = {
         most="“Smaller, so faster” forgets the conversion: the float32 weights are still written and read.",
     ),
     "1.taste": Prediction(
-        question="Every weight of the kernels keeps 8 of its 32 bits. For how many of the 10,000 test images does the "
-        "network change its answer?",
+        question="Every weight (but for the biases) is replaced by a code of 8 bits, instead of 32. For how many of "
+        "the 10,000 test images does the network change its answer?",
         options=("about 1,000", "about 100", "fewer than 10"),
         truth=_taste,
-        most="Three quarters of the bits are gone, so one expects to see it. The last bits of a weight say little: "
-        "lesson 03 says how little.",
+        most="Three quarters of the bytes are gone, so one expects to see it. But to round a weight to one of 256 "
+        "levels changes it very little: lesson 03 says how little.",
     ),
 }

@@ -48,7 +48,7 @@ def _best_byte(w, through):
 
 PREDICTIONS = {
     "2.zeros": Prediction(
-        question="Pruning sets the smaller half of the weights in each kernel to 0. How much smaller is the file?",
+        question="Pruning sets half of each layer's weights to 0, those nearest to 0. How much smaller is the file?",
         options=("half as large", "a quarter smaller", "not one byte smaller"),
         truth=_zeros,
         most="Most people expect half. But a 0 takes four bytes like any other float32, until somebody packs it.",

@@ -207,7 +207,7 @@ PREDICTIONS = {
         "The step is the threshold in other units, Δ = T/7, so it is the answer of section 4 once more.",
     ),
     "3.curves": Prediction(
-        "More bits, the same step: which of the two curves moves, to the right of the valley?",
+        "More bits, the same step. Look at steps larger than the best one: which of the two curves changes there?",
         ("clipping alone", "both", "rounding alone", "neither"),
         _curves,
         "More bits are mostly thought of as finer codes. With the same step they only reach farther.",
