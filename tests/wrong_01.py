@@ -85,6 +85,32 @@ def macs_tiles(height, width, c_in, kernel, c_out):
     return int(height / kernel) * int(width / kernel) * kernel**2 * c_in * c_out
 
 
+def macs_kernel_3(height, width, c_in, kernel, c_out):
+    kernel = 3
+    return (height - kernel + 1) * (width - kernel + 1) * c_out * kernel * kernel * c_in
+
+
+def macs_places_of_3(height, width, c_in, kernel, c_out):
+    return c_in * c_out * kernel**2 * (height - 2) * (width - 2)
+
+
+def macs_products_of_3(height, width, c_in, kernel, c_out):
+    return c_in * c_out * 9 * (height - kernel + 1) * (width - kernel + 1)
+
+
+def macs_plus_for_times(height, width, c_in, kernel, c_out):
+    return (height - kernel + 1) + (width - kernel + 1) * c_in * c_out * kernel**2
+
+
+def macs_sum_of_places(height, width, c_in, kernel, c_out):
+    places = (height - kernel + 1) + (width - kernel + 1)
+    return places * c_in * c_out * kernel**2
+
+
+def macs_no_parentheses(height, width, c_in, kernel, c_out):
+    return height - kernel + 1 * width - kernel + 1 * c_out * kernel * kernel * c_in
+
+
 def macs_counted(height, width, c_in, kernel, c_out):
     """One by one."""
     rows = sum(1 for top in range(height) if top + kernel <= height)
@@ -119,6 +145,12 @@ WRONG = {
         "bias": (macs_bias, "takes no MAC"),
         "tiles": (macs_tiles, "not by its own width"),
         "height twice": (macs_square, "takes the height twice"),
+        "kernel of 3": (macs_kernel_3, "`kernel` is ignored: this takes 3"),
+        "places of a kernel of 3": (macs_places_of_3, "`kernel` is ignored in the places"),
+        "products of a kernel of 3": (macs_products_of_3, "`kernel` is ignored in the products"),
+        "+ for ×": (macs_plus_for_times, "added to the rest"),
+        "rows plus columns": (macs_sum_of_places, "not their sum"),
+        "no parentheses": (macs_no_parentheses, "in parentheses"),
     },
     "1.3": {
         "the memory alone": (4, "the speed decides"),
@@ -139,6 +171,21 @@ WRONG = {
         "one after the other": (
             lambda peak, bandwidth, intensity: peak * bandwidth * intensity / (peak + bandwidth * intensity),
             "both go on at once",
+        ),
+        "int": (lambda peak, bandwidth, intensity: int(min(peak, bandwidth * intensity)), "`int` cuts"),
+        "whole number": (lambda peak, bandwidth, intensity: round(min(peak, bandwidth * intensity)), "a whole number"),
+        "2 digits": (
+            lambda peak, bandwidth, intensity: np.round(min(peak, bandwidth * intensity), 2),
+            "don't round to 2 digits",
+        ),
+        "up": (lambda peak, bandwidth, intensity: math.ceil(min(peak, bandwidth * intensity)), "don't round up"),
+        "2 for a multiply-add": (
+            lambda peak, bandwidth, intensity: min(peak, 2 * intensity * bandwidth),
+            "in FLOP already",
+        ),
+        "the intensity of both": (
+            lambda peak, bandwidth, intensity: intensity * min(peak, bandwidth),
+            "the bandwidth alone",
         ),
     },
 }

@@ -96,6 +96,11 @@ def qparams_from_the_top(x):
 # ------------------------------------------------------------------ 3.5
 
 
+def qparams_narrow_zero_point(x):
+    scale, zero_point = qparams_of_the_library(x)
+    return scale, np.clip(zero_point, -127, 127)
+
+
 def clipped(codes):
     return np.clip(codes, -128, 127).astype(np.int8)
 
@@ -160,6 +165,10 @@ WRONG = {
         ),
         "all bits twice": (lambda b, s: (-(2**b), 2**b - 1) if s else (0, 2**b - 1), "half of the patterns"),
         "int8 only": (lambda b, s: (-128, 127) if s else (0, 255), "`num_bits` makes no difference"),
+        "int8 or int16": (
+            lambda b, s: qlib.qrange(8, signed=s) if b <= 8 else qlib.qrange(16, signed=s),
+            "the widths between have ranges of their own",
+        ),
         "floats": (lambda b, s: (-(2**b) / 2, 2**b / 2 - 1) if s else (0, 2**b - 1), "an integer is wanted"),
     },
     "3.2": {
@@ -201,6 +210,7 @@ WRONG = {
         "from rmax": (qparams_from_rmax, "rmax has no part"),
         "symmetric": (qparams_symmetric, "symmetric scheme"),
         "0 left out, zero point clipped": (qparams_clipped_zero_point, "does not make up for it"),
+        "zero point from -127": (qparams_narrow_zero_point, "may be the zero point"),
         "0 at one end only": (qparams_only_low_end, "rmax must be at least 0"),
     },
     "3.5": {
@@ -229,6 +239,12 @@ WRONG = {
         ),
         "no cast": (lambda x, s, z: np.clip(np.rint(x / s) + z, -128, 127), "the type int8 is wanted"),
         "times the scale": (lambda x, s, z: clipped(np.rint(x * s) + z), "divides by it"),
+        "in float16": (
+            lambda x, s, z: clipped(np.rint(x.astype(np.float16) / np.float16(s)) + np.float32(z)),
+            "digits for x and the scale",
+        ),
+        "x in float16": (lambda x, s, z: clipped(np.rint(x.astype(np.float16) / s) + z), "digits for x: "),
+        "quotient to float16": (lambda x, s, z: clipped(np.rint(np.float16(x / s)) + float(z)), "for the quotient"),
         "in float64": (quantize_in_float64, "the quotient is taken in float64"),
     },
     "3.6": {
@@ -294,10 +310,25 @@ WRONG = {
         "10 log10": (lambda d: int(np.ceil(np.log2(10 ** (d / 10) + 1))), "10 log10 is for squares"),
         "one more": (lambda d: int(np.ceil(np.log2(10 ** (d / 20) + 1))) + 1, "one bit too many"),
         "down and 1 more": (lambda d: int(np.log2(10 ** (d / 20) + 1)) + 1, "not down plus 1"),
+        "more, not reached": (
+            lambda d: next(b for b in range(1, 60) if 20 * np.log10(2**b - 1) > d),
+            "reached is enough",
+        ),
+        "16 bits at most": (
+            lambda d: next((b for b in range(1, 16) if 20 * np.log10(2**b - 1) >= d), 16),
+            "goes on beyond 16 bits",
+        ),
         "minus 1": (lambda d: int(np.ceil(np.log2(max(10 ** (d / 20) - 1, 0.001)))), "the 1 is added"),
         "fraction of a bit": (lambda d: float(np.log2(10 ** (d / 20) + 1)), "an integer is wanted"),
     },
     "3.10": {
+        "symmetric forgotten": (
+            lambda x, b: min(
+                np.abs(x).max() * np.linspace(0.01, 1, 200),
+                key=lambda t: mse(x, fake_quantize(x, choose_qparams(-t, t, num_bits=b))),
+            ),
+            ("without `symmetric=True`", "near the best T"),
+        ),
         "min-max": (lambda x, b: np.abs(x).max(), "this is min-max"),
         "percentile": (lambda x, b: np.percentile(np.abs(x), 99.9), "99.9 % percentile"),
         "3 deviations": (lambda x, b: 3 * x.std(), "3 standard deviations"),

@@ -126,7 +126,7 @@ WRONG = {
     "5.2": {
         "the bound": (300, "this is the bound"),
         "the sum": (600, "the sum of all"),
-        "the last one behind the small ones": (500, "three large places"),
+        "the second large one not at 0": (500, "may lie at 0, too"),
         "the largest tensor": (200, "largest tensor alone"),
         "too much": (700, "more than the sum"),
         "too little": (100, "less than what lives"),

@@ -49,7 +49,11 @@ def ask(answer: Callable, *args: object) -> object:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
         raise Wrong(f"there was no answer after {SECONDS:g} seconds. Does every loop end?", given=inputs)
     if raised:
-        raise Wrong(f"your function raised {type(raised[0]).__name__}: {raised[0]}", given=inputs, got=_line(raised[0]))
+        raise Wrong(
+            f"your function raised {type(raised[0]).__name__}: {raised[0]}".rstrip(": "),
+            given=inputs,
+            got=_line(raised[0]),
+        )
     if untouched(returned[0]):
         raise NotAttempted
     if returned[0] is None:

@@ -68,6 +68,9 @@ def _wrong_thresholds(x, num_bits: int, best: float, profile: error.ErrorProfile
         "the lowest code is left out: without `narrow_range` the codes reach to qmin.": (
             profile.best_threshold(num_bits, narrow_range=True)
         ),
+        "these codes are affine: without `symmetric=True` the step is 2 T over 2^b - 1.": _least_affine(
+            profile, x, num_bits
+        ),
         "this is min-max: nothing is clipped, and with few bits that costs much.": largest,
         "the absolute value is missing: the largest |x| may be negative.": float(x.max()),
         "this is the scale: give the threshold T = scale * qmax.": best / qmax,
@@ -87,6 +90,13 @@ def _wrong_thresholds(x, num_bits: int, best: float, profile: error.ErrorProfile
         text = f"this is the threshold for {bits_taken} bits: `num_bits` must enter the error."
         wrong[text] = profile.best_threshold(bits_taken) if bits_taken != num_bits else 0.0
     return wrong
+
+
+def _least_affine(profile: error.ErrorProfile, x, num_bits: int) -> float:
+    """The threshold with the least error if `symmetric=True` is forgotten."""
+    candidates = np.abs(x).max() * np.linspace(0.005, 1, 200)
+    errors = [profile.mse(affine.choose_qparams(-t, t, num_bits=num_bits)) for t in candidates]
+    return float(candidates[np.argmin(errors)])
 
 
 def _least_absolute(x, num_bits: int) -> float:

@@ -48,6 +48,8 @@ def qrange(answer, rng) -> None:
             (-(2 ^ b - 1), 2 ^ b - 1 - 1) if s else (0, 2 ^ b - 1)
         ),
         "`num_bits` makes no difference here.": lambda b, s: right(8, s),
+        "this is the range of a whole type of 8 or 16 bits; the widths between have ranges of their own: where do they "
+        "begin, where do they end?": lambda b, s: right(8 if b <= 8 else 16, s),
         "unsigned codes lose no bit to a sign: they reach 2^b - 1.": lambda b, s: (
             right(b, s) if s else (0, 2 ** (b - 1) - 1)
         ),
@@ -219,6 +221,10 @@ def qparams(answer, rng) -> None:
             -_affine(x, qmin=0)[1],
         ),
         "qmin of int8 is -128, not -127.": lambda x: _affine(x, qmin=-127),
+        "-128 is a code of int8, and may be the zero point: the clip ends one too early.": lambda x: (
+            _affine(x)[0],
+            max(_affine(x)[1], -127),
+        ),
         "the zero point is as far above qmin as 0 is above rmin: rmax has no part in it.": lambda x: (
             _affine(x)[0],
             int(np.rint(-128 + _range(x)[1] / _affine(x)[0])),

@@ -226,8 +226,11 @@ def bits(answer, rng) -> None:
         "rounded to the nearest, and from 6.02 dB per bit, which is an approximation.": lambda d: int(
             np.rint(d / 6.02)
         ),
-        "1 bit has one step, and that is 0 dB: begin with 1 bit, and round up, not down plus 1.": lambda d: (
-            int(np.log2(10 ** (d / 20) + 1)) + 1
+        # these three give the same: a test with > for >=, a search that begins with 2 bits, and floor plus 1
+        "reached is enough (>=, not >): 1 bit has one step, and that is 0 dB. So begin with 1 bit, and round up, not "
+        "down plus 1.": lambda d: int(np.log2(10 ** (d / 20) + 1)) + 1,
+        "the formula goes on beyond 16 bits: with an end there, 100 dB get one bit too few.": lambda d: min(
+            right(d), 16
         ),
         "one bit too many: are there 2^b - 1 steps, and does the loop end as soon as they are enough?": lambda d: (
             right(d) + 1

@@ -82,6 +82,15 @@ _MISTAKES = {
     "the quotient is taken in float64, and is another one next to a tie; divide in float32.": lambda x, s, z: _codes(
         x.astype(np.float64), np.float64(s), z
     ),
+    "float16 has too few digits for x and the scale: divide in float32.": lambda x, s, z: _codes(
+        (x.astype(np.float16) / np.float16(s)).astype(f32), 1, z
+    ),
+    "float16 has too few digits for x: divide in float32.": lambda x, s, z: _codes(
+        x.astype(np.float16).astype(f32), s, z
+    ),
+    "float16 has too few digits for the quotient: keep it in float32.": lambda x, s, z: _codes(
+        (x / s).astype(np.float16).astype(f32), 1, z
+    ),
     "x is multiplied by the scale; the way to the codes divides by it.": lambda x, s, z: _codes(x * s, 1, z),
 }
 
@@ -93,6 +102,7 @@ def quantize(answer, rng) -> None:
     odd = f32(117 / 1024)  # its inverse is no float32, and times it a tie is no tie any more
     cases += [(np.arange(-119, 120, 2, dtype=f32) / 2 * odd, odd, z) for z in (0, 1, -4)]
     cases += [(np.array([x], f32), half, 0) for x in (63.5, 64, 100, -64, -64.5, -100)]  # codes 127, 128 …
+    cases += [(np.array([x], f32), half, z) for z in (0, 1) for x in (32.745, -32.745)]  # a tie in float16 alone
     ends = [
         (x, z)
         for z in (0, 100, -100, 127, -128)

@@ -72,8 +72,7 @@ def plan(answer, rng) -> None:
         300: "this is the bound; greedy puts both large tensors at 0, because they never live together, and so the "
         "small ones between them must lie behind.",
         600: "this is the sum of all: the last tensor may take the place of the first, which is dead by then.",
-        500: "three large places: the second of the large tensors lies at 0, too, for the first is dead when it is "
-        "written.",
+        500: "the second of the large tensors may lie at 0, too, for the first is dead when it is written.",
         200: "this is the largest tensor alone; the two small ones live together with one of the large ones.",
     }
     got = number(answer)

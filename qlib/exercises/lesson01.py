@@ -41,6 +41,7 @@ def my_macs(height, width, c_in, kernel, c_out):
 
 def _check_macs(answer, rng) -> None:
     small = [(3, 3, 1, 3, 1), (4, 4, 1, 3, 1), (5, 4, 1, 3, 1), (3, 3, 2, 3, 1), (3, 3, 1, 3, 2), (28, 28, 1, 3, 32)]
+    small += [(5, 5, 1, 2, 1), (6, 6, 1, 5, 1)]  # another kernel
     fresh = [tuple(map(int, (*rng.integers(6, 40, 2), *rng.integers(2, 9, 3)))) for _ in range(5)]
     fresh = [(h, w, c_in, min(k, 5), c_out) for h, w, c_in, k, c_out in fresh]
     compare(
@@ -78,6 +79,24 @@ def _check_macs(answer, rng) -> None:
             "the kernel moves on by one pixel, not by its own width (stride 1).": (
                 lambda h, w, c, k, o: (h // k) * (w // k) * o * k * k * c
             ),
+            "`kernel` is ignored: this takes 3 for it, whatever it is.": lambda h, w, c, k, o: (
+                (h - 2) * (w - 2) * o * 9 * c
+            ),
+            "`kernel` is ignored in the places: height − 2 of them fit in a column only if it is 3.": (
+                lambda h, w, c, k, o: (h - 2) * (w - 2) * o * k * k * c
+            ),
+            "`kernel` is ignored in the products: 9 of them belong to a kernel of 3.": (
+                lambda h, w, c, k, o: (h - k + 1) * (w - k + 1) * o * 9 * c
+            ),
+            "a product is missing: the places of a column are added to the rest, not multiplied by it.": (
+                lambda h, w, c, k, o: (h - k + 1) + (w - k + 1) * o * k * k * c
+            ),
+            "a product is missing: the places are those of a column times those of a row, not their sum.": (
+                lambda h, w, c, k, o: ((h - k + 1) + (w - k + 1)) * o * k * k * c
+            ),
+            "`*` comes before `+` and `−`: put each number of places in parentheses.": (
+                lambda h, w, c, k, o: h - k + 1 * w - k + 1 * o * k * k * c
+            ),
             "height and width may differ; this takes the height twice.": (
                 lambda h, w, c, k, o: (h - k + 1) ** 2 * o * k * k * c
             ),
@@ -114,8 +133,15 @@ def my_attainable(peak, bandwidth, intensity):
 
 
 def _check_attainable(answer, rng) -> None:
-    small = [(100.0, 20.0, 1.0), (100.0, 20.0, 0.5), (100.0, 20.0, 5.0), (100.0, 20.0, 50.0)]
+    small = [(100.0, 20.0, 1.0), (100.0, 20.0, 0.5), (10.0, 20.0, 0.25), (100.0, 20.0, 5.0), (100.0, 20.0, 50.0)]
+    small += [(10.0, 0.7, 0.123)]  # no round result
     fresh = [tuple(map(float, rng.uniform(1, [1000, 100, 40]))) for _ in range(20)]
+    rounded = {
+        f"don't round to {digits} digits: a small result would lose most of itself.": lambda p, b, i, digits=digits: (
+            round(min(p, b * i), digits)
+        )
+        for digits in (1, 2, 3)
+    }
     compare(
         answer,
         my_attainable,
@@ -135,7 +161,17 @@ def _check_attainable(answer, rng) -> None:
             "this reads and multiplies one after the other; in the roofline both go on at once.": (
                 lambda p, b, i: 1 / (1 / p + 1 / (b * i))
             ),
-        },
+            "the intensity belongs to the bandwidth alone: multiply first, then take the smaller one.": (
+                lambda p, b, i: min(p, b) * i
+            ),
+            "the intensity is in FLOP already: the 2 of a multiply-add is counted in it.": (
+                lambda p, b, i: min(p, 2 * b * i)
+            ),
+            "don't round: `int` cuts a small result down to 0.": lambda p, b, i: int(min(p, b * i)),
+            "don't round to a whole number: a small result becomes 0.": lambda p, b, i: round(min(p, b * i)),
+            "don't round up: the result would lie above the roofline.": lambda p, b, i: -(-min(p, b * i) // 1),
+        }
+        | rounded,
         otherwise="two limits are wanted, and the smaller of them.",
     )
 
