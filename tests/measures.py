@@ -20,7 +20,7 @@ def measures(notebook: nbformat.NotebookNode) -> dict[str, object]:
     images = [image for page in html for image in re.findall(r"<img[^>]*>", page)]
     return {
         "words": len(re.findall(r"[A-Za-z][A-Za-z'’-]*", prose)),
-        "minutes": re.search(r"\*\*Time\*\*:? *([^\n]*?)(?:\. |\n|$)", text).group(1),
+        "minutes": re.search(r"\*\*Time\*\*:? *([^\n]*?)(?:\. |\.?\n|$)", text).group(1),
         "code cells": len(code),
         "longest code cell": max(sum(map(bool, map(str.strip, cell.source.splitlines()))) for cell in code),
         "exercises": sum(cell.id.startswith("check-") for cell in code),
