@@ -62,6 +62,9 @@ def test_an_error_is_shown_in_the_widget():
     broken.choice.value = "one"
     broken.button.click()
     assert 'role="alert"' in broken.answer.value and "ValueError" in broken.answer.value
+    bundle = broken._repr_mimebundle_()
+    assert bundle["text/plain"].startswith("Predict 9.largest. This could not be computed. ValueError")
+    assert "How large?" in bundle["text/html"] and "could not be computed" in bundle["text/html"]
 
 
 def test_a_run_without_a_reader_chooses_the_first_option(asked):

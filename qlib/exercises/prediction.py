@@ -72,14 +72,16 @@ class Predict(ipw.VBox):
         self.answer.value = said
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        right, figures = self.prediction.truth(**self.context)
+        try:
+            right, figures = self.prediction.truth(**self.context)
+            answer = f"“{self.prediction.options[right]}”. {figures} {self.prediction.most}"
+            said = f"A run without a reader chose the first option. {self._compared(0, right, figures)}"
+        except Exception as error:  # the question can be asked all the same; the reveal will say this again
+            answer = said = f"This could not be computed. {type(error).__name__}: {error}"
         options = "".join(f"<li>{html.escape(option)}</li>" for option in self.prediction.options)
-        answer = html.escape(f"“{self.prediction.options[right]}”. {figures} {self.prediction.most}", quote=False)
-        folded = f"<details><summary>Answer</summary>{PARAGRAPH}>{answer}</p></details>"
-        said = self._compared(0, right, figures)
-        text = f"Predict {self.name}. A run without a reader chose the first option. {said}"
-        still = {"text/html": f"{self._question()}<ul>{options}</ul>{folded}", "text/plain": text}
-        return super()._repr_mimebundle_(**kwargs) | still
+        folded = f"<details><summary>Answer</summary>{PARAGRAPH}>{html.escape(answer, quote=False)}</p></details>"
+        page = f"{self._question()}<ul>{options}</ul>{folded}"
+        return super()._repr_mimebundle_(**kwargs) | {"text/html": page, "text/plain": f"Predict {self.name}. {said}"}
 
 
 def predict(name: str, **context) -> Predict:
