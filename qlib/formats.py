@@ -73,7 +73,8 @@ FORMATS = {
 def cast(x: np.ndarray, format: str) -> np.ndarray:
     """x in another format, rounded to the nearest, half to even, as an array of that format's dtype.
 
-    An integer saturates. A float that would round beyond the largest value becomes an infinity, or NaN where there is none.
+    An integer saturates. A float that would round beyond the largest value becomes an infinity, or NaN where there is
+    none.
 
     Raises
     ------
