@@ -6,6 +6,7 @@ Bytes are those of the weights alone; activations and the program come on top. A
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 from qlib.arguments import check_count
@@ -75,16 +76,19 @@ def weight_bytes(parameters: int, num_bits: int) -> int:
 
 
 def dense_macs(n_in: int, n_out: int) -> int:
-    """Multiply-adds of a dense layer for one input: each output sees each input once."""
+    """Multiply-adds of a dense layer for one input: each output sees each input once. A ValueError below 1."""
+    _check_counts(n_in=n_in, n_out=n_out)
     return n_in * n_out
 
 
 def conv_macs(out_height: int, out_width: int, c_out: int, kernel_height: int, kernel_width: int, c_in: int) -> int:
-    """Multiply-adds of a convolution for one input: outputs × products for each.
+    """Multiply-adds of a convolution for one input: outputs × products for each. A ValueError below 1.
 
     >>> conv_macs(26, 26, 32, 3, 3, 1)
     194688
     """
+    _check_counts(out_height=out_height, out_width=out_width, c_out=c_out)
+    _check_counts(kernel_height=kernel_height, kernel_width=kernel_width, c_in=c_in)
     return out_height * out_width * c_out * kernel_height * kernel_width * c_in
 
 
@@ -104,8 +108,7 @@ def layer_intensity(n_in: int, n_out: int, batch: int, num_bits: int = 32) -> fl
     >>> round(layer_intensity(4096, 4096, 1), 3)
     0.5
     """
-    for name, value in dict(n_in=n_in, n_out=n_out, batch=batch, num_bits=num_bits).items():
-        check_count(name, value)
+    _check_counts(n_in=n_in, n_out=n_out, batch=batch, num_bits=num_bits)
     values = n_in * n_out + batch * (n_in + n_out)
     return 2 * batch * dense_macs(n_in, n_out) / (values * num_bits / 8)
 
@@ -139,7 +142,12 @@ def attainable(peak: float, bandwidth: float, intensity: float) -> float:
     return min(peak, bandwidth * intensity)
 
 
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        check_count(name, value)
+
+
 def _check_positive(**values: float) -> None:
     for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
+        if not isinstance(value, numbers.Real) or not (value > 0 and math.isfinite(value)):
             raise ValueError(f"{name}: expected a positive number, got {value!r}")

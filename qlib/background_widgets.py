@@ -114,8 +114,8 @@ class ModelSizeExplorer(Panel):
 
 
 def _place(parameters: float) -> int:
-    """The slider's place that is nearest to so many parameters."""
-    return round(PER_DECADE * math.log10(parameters))
+    """The slider's place that is nearest to so many parameters; beyond its ends, the end."""
+    return round(PER_DECADE * min(max(math.log10(parameters), EXPONENTS[0]), EXPONENTS[1]))
 
 
 def _at(place: int) -> float:

@@ -123,11 +123,12 @@ def value_of(pattern: np.ndarray, format: str) -> np.ndarray:
 
 
 def fields(pattern: int, format: str) -> tuple[int, int, int]:
-    """Sign, exponent and mantissa field of one pattern, as unsigned integers.
+    """Sign, exponent and mantissa field of one pattern, as unsigned integers. A ValueError as in `value_of`.
 
     >>> fields(0b0_0111_001, "float8 E4M3")
     (0, 7, 1)
     """
+    value_of(pattern, format)  # refuses what is no pattern of this format
     form, pattern = _format(format), int(pattern)
     exponent = (pattern >> form.mantissa_bits) & (2**form.exponent_bits - 1)
     return pattern >> (form.num_bits - 1), exponent, pattern & (2**form.mantissa_bits - 1)

@@ -52,7 +52,6 @@ def lesson(monkeypatch):
     monkeypatch.setattr(engine, "_attempts", Counter())
     monkeypatch.setattr(engine, "_hints", Counter())
     monkeypatch.setattr(engine, "_outcomes", {})
-    monkeypatch.setattr(asking, "SECONDS", 0.3)
     return exercises
 
 
@@ -121,6 +120,49 @@ def test_an_answer_that_raises_gets_a_sentence_with_its_line():
     assert "given x = [0.]" in said
 
 
+def test_an_answer_that_catches_what_ends_it_is_stopped_too(monkeypatch):
+    def stubborn(x):
+        for _ in range(2):
+            try:
+                while True:
+                    pass
+            except BaseException:
+                continue
+
+    monkeypatch.setattr(asking, "SECONDS", 0.3)
+    assert "Does every loop end?" in say(stubborn)
+
+
+def test_a_wrong_answer_that_loops_elsewhere_is_asked_once_for_each_case(monkeypatch):
+    """Looking for the misconception must not take a timeout for each of them."""
+    calls = []
+
+    def loops_for_one(x):
+        calls.append(x)
+        while x.size == 1 and x[0] == 1:
+            pass
+        return x + 2
+
+    monkeypatch.setattr(asking, "SECONDS", 0.3)
+    assert "2 is added" in say(loops_for_one)
+    assert len(calls) <= 5
+
+
+def test_an_answer_without_a_text_of_its_own():
+    class Nameless:
+        def __repr__(self):
+            raise RuntimeError
+
+    for answer in (Nameless(), 10**5000):
+        assert judge("9.2", answer, numbers=[6]).outcome == "not yet"
+    assert len(judge("9.2", [0.1] * 1000, numbers=[6]).text) < 600
+
+
+def test_a_context_that_the_check_does_not_ask_for_is_refused():
+    with pytest.raises(ValueError, match=r"context: missing a required argument: 'numbers' of 9\.2"):
+        judge("9.2", 6)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RecursionError])
 def test_whatever_it_raises(error):
     def broken(x):
@@ -129,16 +171,17 @@ def test_whatever_it_raises(error):
     assert f"raised {error.__name__}: so" in say(broken)
 
 
-def test_an_answer_that_loops_is_stopped():
+def test_an_answer_that_loops_is_stopped(monkeypatch):
     def loops(x):
         while True:
             pass
 
+    monkeypatch.setattr(asking, "SECONDS", 0.3)
     assert "Does every loop end?" in say(loops)
     deadline = time.monotonic() + 20  # the thread ends at its next step; a busy machine may take a while
-    while any("run" in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
+    while any(thread.name == "qlib-answer" for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not any("run" in thread.name for thread in threading.enumerate())
+    assert not any(thread.name == "qlib-answer" for thread in threading.enumerate())
 
 
 def test_an_answer_that_writes_to_its_input_is_told_and_harms_nothing():
@@ -283,5 +326,6 @@ def test_unknown_ids_are_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"exercise_id: expected one of \['9.1', '9.2'\], got '9.3'"):
         check("9.3", 1)
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="lesson: expected a number"):
-        progress("x")
+    for lesson in ("x", 8, "6a"):
+        with pytest.raises(ValueError, match=r"lesson: expected one of 1, 2, 3, 4, 5, got"):
+            progress(lesson)

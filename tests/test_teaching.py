@@ -16,6 +16,10 @@ def part(number):
     return text
 
 
+def tags(cell):
+    return cell.metadata.get("tags", []) if cell.source.startswith("predict(") else []
+
+
 def answers(notebook):
     """The name of each prediction, and the answer that is stored with it."""
     found = {}
@@ -45,11 +49,19 @@ def test_every_explorer_has_its_line(number):
 @pytest.mark.parametrize("number", LESSONS)
 def test_the_expected_answers_are_those_that_the_lesson_computes(number):
     rows = dict(re.findall(r"^\| `(\d[a-d]?\.[\w-]+)` \| (.*?) \|", part(number), re.M))
-    assert rows == answers(LESSONS[number])
+    expected = answers(LESSONS[number])
+    assert rows.keys() == expected.keys()
+    timed = {cell.source.split('"')[1] for cell in LESSONS[number].cells if "nbval-ignore-output" in tags(cell)}
+    assert {name: row for name, row in rows.items() if name not in timed} == {
+        name: answer
+        for name, answer in expected.items()
+        if name not in timed  # a time is another machine's, too
+    }
 
 
 @pytest.mark.parametrize("number", LESSONS)
 def test_every_exercise_that_it_names_is_there(number):
     ids = {cell.id for notebook in LESSONS.values() for cell in notebook.cells}
-    for exercise in re.findall(r"exercises? (\d[a-d]?\.\d+)", part(number)):
+    named = [match for match in re.findall(r"[Ee]xercises? ((?:\d[a-d]?\.\d+(?:, | and )?)+)", part(number))]
+    for exercise in re.findall(r"\d[a-d]?\.\d+", " ".join(named)):
         assert f"check-{exercise.replace('.', '-')}" in ids

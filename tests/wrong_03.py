@@ -1,7 +1,7 @@
 """Wrong and right answers to the exercises of lesson 03, each with a piece of the sentence that it gets."""
 
 import numpy as np
-import wrong_03_blind
+import wrong_03_more
 
 import qlib
 from qlib import CALIBRATORS, ErrorProfile, choose_qparams, fake_quantize, mse, quantize, sqnr_db
@@ -380,7 +380,7 @@ RIGHT = {
     ],
 }
 
-for exercise_id, wrongs in wrong_03_blind.WRONG.items():
-    WRONG[exercise_id] |= {f"blind: {name}": wrong for name, wrong in wrongs.items()}
-for exercise_id, answers in wrong_03_blind.RIGHT.items():
+for exercise_id, wrongs in wrong_03_more.WRONG.items():
+    WRONG[exercise_id] |= {f"more: {name}": wrong for name, wrong in wrongs.items()}
+for exercise_id, answers in wrong_03_more.RIGHT.items():
     RIGHT[exercise_id] += answers

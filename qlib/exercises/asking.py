@@ -6,12 +6,14 @@ import copy
 import ctypes
 import inspect
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 NOTHING = object()  # None is something that an answer can be
+LONGEST = 300  # characters of one value
 SECONDS = 5.0  # for one call; what the exercises ask for takes milliseconds
 
 
@@ -41,12 +43,15 @@ def ask(answer: Callable, *args: object) -> object:
         except BaseException as error:  # whatever it is, the student shall read it as a sentence
             raised.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name="qlib-answer", daemon=True)
     thread.start()
-    thread.join(SECONDS)
     inputs = shown_inputs(answer, args)
-    if thread.is_alive():  # the loop is stopped at its next step
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+    try:
+        thread.join(SECONDS)
+        loops = thread.is_alive()
+    finally:  # also when the kernel is interrupted meanwhile
+        _stop(thread)
+    if loops:
         raise Wrong(f"there was no answer after {SECONDS:g} seconds. Does every loop end?", given=inputs)
     if raised:
         raise Wrong(
@@ -81,8 +86,13 @@ def compare(
     the most cases; or by `otherwise`.
     """
     cases = list(cases)
-    for args in cases:
-        got, expected = ask(answer, *args), right(*args)
+    for place, args in enumerate(cases):
+        try:
+            got, expected = ask(answer, *args), right(*args)
+        except NotAttempted:
+            if place == 0:
+                raise
+            raise Wrong("here your function still returns `...`.", given=shown_inputs(answer, args)) from None
         same_form(got, expected, shown_inputs(answer, args))
         if not same(got, expected, rtol):
             args = _smallest(args, lambda *part: not same(ask(answer, *part), right(*part), rtol))
@@ -114,7 +124,7 @@ def same_form(got: object, expected: object, given: str = "") -> None:
     got_array, wanted = _array(got), np.asarray(expected)
     if got_array.dtype.kind not in ("b" if wanted.dtype.kind == "b" else "iuf"):
         kind = "truth value" if wanted.dtype.kind == "b" else "number"
-        raise Wrong(f"a {kind} is wanted, {_not(got)}.", given=given, expected=expected, got=repr(got))
+        raise Wrong(f"a {kind} is wanted, {_not(got)}.", given=given, expected=expected, got=_quoted(got))
     if got_array.shape != wanted.shape:
         shapes = f"the shape {wanted.shape} is wanted, not {got_array.shape}: one result for each input?"
         shapes = shapes if wanted.shape else f"one number is wanted, {_not(got)}."
@@ -139,10 +149,23 @@ def number(answer: object, *, integer: bool = False) -> float | int:
     """A value answer as a number, or `Wrong`."""
     value = np.asarray(answer)
     if value.shape != () or value.dtype.kind not in "iuf" or not np.isfinite(value):
-        raise Wrong(f"one number is wanted, {_not(answer)}.", got=repr(answer))
+        raise Wrong(f"one number is wanted, {_not(answer)}.", got=_quoted(answer))
     if integer and value != np.rint(value):
         raise Wrong("a whole number is wanted.", got=answer)
     return int(value) if integer else float(value)
+
+
+def _stop(thread: threading.Thread) -> None:
+    """End a thread that still runs: at the next step of its loop, and again if the answer catches what ends it."""
+    for _ in range(3):
+        if not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+        thread.join(0.1)
+
+
+def _quoted(got: object) -> object:
+    return repr(got) if isinstance(got, str) else got
 
 
 def _not(got: object) -> str:
@@ -167,7 +190,11 @@ def shown(value: object) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, separator=", ", threshold=8, edgeitems=3, precision=6)
         return f"{' '.join(text.split()).replace('[ ', '[')} {value.dtype}"
-    return value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # a number of 5,000 digits has no text, nor has an object whose own is broken
+        return f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def shown_inputs(answer: Callable, args: Sequence) -> str:
@@ -182,15 +209,34 @@ def shown_inputs(answer: Callable, args: Sequence) -> str:
 
 def _named(answer, got, args, cases, misconceptions: dict[str, Callable], rtol: float) -> str:
     """The sentence of the misconception that gives `got` too, and agrees with the answer in the most cases."""
+    found = [sentence for sentence, wrong in misconceptions.items() if _gives(wrong, args, got, rtol)]
+    if len(found) > 1:
+        answers = _answers(answer, cases)
+        agree = {f: sum(_gives(misconceptions[f], case, given, rtol) for case, given in answers) for f in found}
+        return max(agree, key=agree.get)
+    return found[0] if found else ""
 
-    def agrees(wrong: Callable, case: Sequence) -> bool:
+
+def _answers(answer: Callable, cases: list[Sequence]) -> list[tuple[Sequence, object]]:
+    """The cases that the answer answers, until one takes too long, or all together do."""
+    answers, end = [], time.monotonic() + SECONDS
+    for case in cases:
+        started = time.monotonic()
         try:
-            return same(ask(answer, *case), wrong(*case), rtol)
-        except (Wrong, ArithmeticError, ValueError, TypeError):
-            return False
+            answers.append((case, ask(answer, *case)))
+        except (Wrong, NotAttempted):
+            if time.monotonic() - started >= SECONDS:
+                break
+        if time.monotonic() > end:
+            break
+    return answers
 
-    found = {s: sum(agrees(w, c) for c in cases) for s, w in misconceptions.items() if agrees(w, args)}
-    return max(found, key=found.get) if found else ""
+
+def _gives(wrong: Callable, case: Sequence, got: object, rtol: float) -> bool:
+    try:
+        return same(got, wrong(*case), rtol)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return False
 
 
 def _smallest(args: Sequence, fails: Callable[..., bool]) -> Sequence:
@@ -208,14 +254,16 @@ def _smallest(args: Sequence, fails: Callable[..., bool]) -> Sequence:
 def _quietly(fails: Callable[..., bool], *args) -> bool:
     try:
         return fails(*args)
-    except (Wrong, ValueError):  # a piece that is no input of its own
+    except (NotAttempted, Wrong, ValueError):  # a piece that is no input of its own
         return False
 
 
 def _unchanged(before: object, after: object) -> bool:
     if isinstance(before, np.ndarray):
         return before.dtype == after.dtype and before.shape == after.shape and before.tobytes() == after.tobytes()
-    return bool(np.all(before == after))
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    return before is after or bool(before == after)  # a copy of a NaN is the same object
 
 
 def _line(error: BaseException) -> str:

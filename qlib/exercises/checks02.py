@@ -24,6 +24,7 @@ PAIRS = {  # right word: (the other one of its pair, why it is not that one)
 
 
 def terms(answer, rng) -> None:
+    """The check of 2.1."""
     answer = answer.ravel().tolist() if isinstance(answer, np.ndarray) else answer
     words = answer.values() if isinstance(answer, dict) else answer
     if not isinstance(answer, (set, frozenset, list, tuple, dict)) or not all(isinstance(word, str) for word in words):
@@ -58,6 +59,7 @@ def _ones_complement(bits):
 
 
 def decode_int8(answer, rng) -> None:
+    """The check of 2.2."""
     patterns = [0, 1, 2, 127, 255, 254, 129, 128, *map(int, rng.integers(0, 256, 40))]
     compare(
         answer,
@@ -125,6 +127,7 @@ def _explained(wrong: Wrong) -> Wrong:
 
 
 def decode_float16(answer, rng) -> None:
+    """The check of 2.3."""
     try:
         _decode_float16(answer, rng)
     except Wrong as wrong:
@@ -188,6 +191,7 @@ def _below(x):
 
 
 def spacing(answer, rng) -> None:
+    """The check of 2.4."""
     every = np.exp2(rng.integers(-30, 30, 30)) * (1 + rng.integers(0, 128, 30) / 128)
     compare(
         answer,
@@ -257,6 +261,7 @@ CASES += [(448, 0.125), (449, 0.25), (65504, 1e-3), (65505, 1e-2), (1, 1e-5), (5
 
 
 def format(answer, rng) -> None:
+    """The check of 2.5."""
     some = [(float(10 ** rng.uniform(0, 8)), float(2 ** rng.uniform(-20, -1))) for _ in range(20)]
     got = {case: ask(answer, *case) for case in [*CASES, *some]}
     for case, name in got.items():

@@ -9,6 +9,7 @@ from qlib.exercises.asking import Wrong, ask, number
 
 
 def calibrator(answer, rng) -> None:
+    """The check of 3.10."""
     tries = [(f"x = {name}, num_bits = {b}", x, b) for name, x, bit_widths in _samples(rng) for b in bit_widths]
     for place, (given, x, num_bits) in enumerate(tries):
         chosen, profile = number(ask(answer, x, num_bits)), error.ErrorProfile(x)

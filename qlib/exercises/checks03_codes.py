@@ -19,6 +19,8 @@ def wrap8(codes: np.ndarray) -> np.ndarray:
 
 
 def qrange(answer, rng) -> None:
+    """The check of 3.1."""
+
     def right(num_bits, signed):
         return affine.qrange(num_bits, signed=signed)
 
@@ -58,6 +60,8 @@ def qrange(answer, rng) -> None:
 
 
 def cast(answer, rng) -> None:
+    """The check of 3.2."""
+
     def right(codes):
         return np.clip(codes, -128, 127).astype(np.int8)
 
@@ -100,6 +104,7 @@ def cast(answer, rng) -> None:
 
 
 def range_by_hand(answer, rng) -> None:
+    """The check of 3.3."""
     if not isinstance(answer, (tuple, list, np.ndarray)) or np.shape(answer) != (2,):
         raise Wrong("two numbers are wanted, in a tuple: (scale, zero point).", got=answer)
     scale, zero_point = number(answer[0]), number(answer[1])
@@ -166,6 +171,7 @@ def _fair(rng, shape, mean, spread) -> np.ndarray:
 
 
 def qparams(answer, rng) -> None:
+    """The check of 3.4."""
     hand = ([-1, 1.2], [-1.1, 1], [-1, 1.1], [2, 3], [-3, -2], [5], [-5], [0, 4], [-4, 0], [3, -1, 2], [0.25, -1e-3])
     cases = [(np.array(x, f32),) for x in (*hand, [-1e-6, 3e-6])]
     for mean, spread in ((0, 1), (1, 1), (-20, 1), (20, 1), (0.3, 0.01), (0, 1e4), (0, 1e-4)):

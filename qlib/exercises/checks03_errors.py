@@ -17,6 +17,8 @@ def _ms(x) -> float:
 
 
 def sqnr_db(answer, rng) -> None:
+    """The check of 3.6."""
+
     def right(x, x_hat):
         if x.shape != x_hat.shape:
             raise ValueError("shapes differ")
@@ -86,6 +88,8 @@ def sqnr_db(answer, rng) -> None:
 
 
 def scales(answer, rng) -> None:
+    """The check of 3.7."""
+
     def peaks(w):
         return np.abs(np.asarray(w, np.float64)).reshape(-1, w.shape[-1]).max(axis=0)
 
@@ -164,6 +168,7 @@ def _check_scales_shape(got, w) -> None:
 
 
 def threshold(answer, rng, w) -> None:
+    """The check of 3.8."""
     chosen, largest = number(answer), float(np.abs(w).max())
     profile = error.ErrorProfile(w)
 
@@ -195,6 +200,8 @@ def threshold(answer, rng, w) -> None:
 
 
 def bits(answer, rng) -> None:
+    """The check of 3.9."""
+
     def formula(b: int) -> float:
         return 20 * np.log10(2**b - 1)
 

@@ -96,6 +96,7 @@ _MISTAKES = {
 
 
 def quantize(answer, rng) -> None:
+    """The check of 3.5."""
     half = f32(0.5)
     cases = [(np.array([x], f32), half, z) for z in (0, 3, -10) for x in (1.0, 0.4, 0.9, -0.4, -0.9, 1.2)]
     cases += [(np.array([k / 4], f32), half, z) for z in (0, 1, -1, 2) for k in (1, 3, 5, 7, -1, -3, -5, -7)]

@@ -20,6 +20,7 @@ def _biases(codes, s_x, s_w) -> tuple:
 
 
 def bias(answer, rng) -> None:
+    """The check of 4.3."""
     small = [_biases(codes, 0.25, 0.5) for codes in ([0], [1], [2, 3], [-2, -3], [200, 300], [40_000, -70_000])]
     channels = [
         _biases(rng.integers(-9000, 9000, n), float(rng.uniform(0.003, 0.1)), rng.uniform(1e-3, 0.02, n))
@@ -65,6 +66,7 @@ def my_requantize(acc, multiplier, shift, zero_point):
 
 
 def requantize(answer, rng) -> None:
+    """The check of 4.4."""
     half, third = (2**30, 0), (1_431_655_765, -1)  # M = 1/2, and just below 1/3
     hand = [
         (np.array([acc]), *m, z)
@@ -147,6 +149,7 @@ def my_acc(accs, results):
 
 
 def acc(answer, rng, m, accs, results) -> None:
+    """The check of 4.5."""
     acc = number(answer, integer=True)
     if 40_000 < acc < len(accs):
         raise Wrong(f"{acc} is a place in `accs`: the accumulator there is {accs[acc]}.", got=answer)
@@ -174,6 +177,7 @@ def my_ste_gradient(upstream, w, scale, qmin, qmax):
 
 
 def ste(answer, rng) -> None:
+    """The check of 4.6."""
     hand = [(np.array([3.0]), np.array([w]), scale, -2, 1) for w, scale in ((0.2, 1.0), (9.0, 1.0), (-9.0, 1.0))]
     hand += [(np.array([3.0]), np.array([w]), 0.5, -2, 1) for w in (0.6, 0.7, -1.1, -1.2, 0.9, -1.4)]
     some = []

@@ -15,6 +15,7 @@ def my_images(share, error):
 
 
 def images(answer, rng) -> None:
+    """The check of 4.1."""
     some = [(float(rng.uniform(0.7, 0.99)), float(rng.uniform(0.001, 0.004))) for _ in range(5)]
     compare(
         answer,
@@ -46,6 +47,7 @@ def my_packed_bytes(sizes, num_bits):
 
 
 def packed(answer, rng) -> None:
+    """The check of 4.2."""
     small = [([8], 3), ([1], 3), ([5], 3), ([1, 1], 4), ([3, 3], 3), ([16], 8)]
     some = [([int(n) for n in rng.integers(1, 5000, 4)], bits) for bits in (2, 3, 5, 7)]
     compare(
@@ -82,6 +84,7 @@ def my_bits():
 
 
 def bits(answer, rng, network) -> None:
+    """The check of 4.7."""
     widths = _widths(answer)
     sizes = [-(-w.size * b // 8) for w, b in zip(network.weights.kernels, widths, strict=True)]
     total, share = sum(sizes), network.accuracy(widths)

@@ -14,6 +14,7 @@ CHAIN = [(200, 0, 0), (100, 0, 1), (120, 1, 2), (210, 2, 2)]  # the bound is 330
 
 
 def arena(answer, rng) -> None:
+    """The check of 5.1."""
     small = [[(5, 0, 0)], [(5, 0, 0), (7, 1, 1)], [(5, 0, 0), (7, 0, 1)], [(5, 0, 2), (7, 1, 1)], HAND, CHAIN]
     some = []
     for n in (5, 9, 14):
@@ -68,6 +69,7 @@ def _live(lives) -> list[int]:
 
 
 def plan(answer, rng) -> None:
+    """The check of 5.2."""
     wrong = {
         300: "this is the bound; greedy puts both large tensors at 0, because they never live together, and so the "
         "small ones between them must lie behind.",
@@ -87,6 +89,7 @@ def plan(answer, rng) -> None:
 
 
 def files(answer, rng, needs) -> None:
+    """The check of 5.3."""
     device = DEVICES["nRF52833"]
     names = [str(name) for name in answer] if isinstance(answer, (list, tuple, set)) else None
     if isinstance(answer, str):
@@ -103,7 +106,12 @@ def files(answer, rng, needs) -> None:
             flash, ram = needs[name]
             given = f"{name}: {flash:,} bytes of flash, {ram:,} bytes of RAM"
             expected = f"at most {device.flash:,} and {device.ram:,}"
-            raise Wrong(WHY[name], given=given, expected=expected, got=answer)
+            raise Wrong(
+                WHY.get(name, "compare its bytes with flash, and its arena with RAM."),
+                given=given,
+                expected=expected,
+                got=answer,
+            )
 
 
 WHY = {
@@ -117,6 +125,7 @@ WHY = {
 
 
 def energy(answer, rng) -> None:
+    """The check of 5.4."""
     wrong = {
         5000: "these are the MACs; each costs a multiplication and an addition, in picojoules.",
         1000: "these are the multiplications; each product is also added to a sum.",
@@ -143,6 +152,7 @@ def energy(answer, rng) -> None:
 
 
 def choice(answer, rng, costs) -> None:
+    """The check of 5.5."""
     for files_, chips, limit in _choices(rng, costs):
         got, expected = ask(answer, files_, chips, limit), choose(files_, chips, limit)
         given = f"costs = {files_}, devices = {_short(chips)}, limit = {limit:g}"

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -58,8 +59,18 @@ def check(exercise_id: str, answer: object, **context) -> None:
 
 
 def judge(exercise_id: str, answer: object, **context) -> Verdict:
-    """The verdict on an answer. Nothing is raised, whatever the answer is or does."""
+    """The verdict on an answer. Nothing is raised, whatever the answer is or does.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise, or `context` is not what its check asks for.
+    """
     exercise = find(exercise_id)
+    try:
+        inspect.signature(exercise.check).bind(answer, None, **context)
+    except TypeError as error:
+        raise ValueError(f"context: {error} of {exercise_id}, got {list(context)}") from None
     _attempts[exercise_id] += 1
     rng = np.random.default_rng(_attempts[exercise_id])
     rows: dict[str, str] = {}
@@ -123,9 +134,9 @@ def solution_source(exercise: Exercise) -> str:
 
 
 def _module(lesson: str):
-    number = re.fullmatch(r"(\d)([a-d]?)", lesson)
-    if number is None:
-        raise ValueError(f'lesson: expected a number as in 3 or "6a", got {lesson!r}')
+    there = sorted(path.stem.removeprefix("lesson0") for path in Path(__file__).parent.glob("lesson0*.py"))
+    if lesson not in there:
+        raise ValueError(f"lesson: expected one of {', '.join(there)}, got {lesson!r}")
     return import_module(f"qlib.exercises.lesson0{lesson}")
 
 

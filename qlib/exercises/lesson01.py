@@ -14,6 +14,7 @@ def my_bytes(parameters, num_bits):
 
 
 def _check_bytes(answer, rng) -> None:
+    """The check of 1.1."""
     small = [(1, 8), (1, 32), (2, 4), (1, 4), (3, 3), (5, 4), (3, 16), (225_034, 8), (175_000_000_000, 3)]
     fresh = [(int(rng.integers(1, 10**6)), int(rng.integers(1, 33))) for _ in range(20)]
     compare(
@@ -40,6 +41,7 @@ def my_macs(height, width, c_in, kernel, c_out):
 
 
 def _check_macs(answer, rng) -> None:
+    """The check of 1.2."""
     small = [(3, 3, 1, 3, 1), (4, 4, 1, 3, 1), (5, 4, 1, 3, 1), (3, 3, 2, 3, 1), (3, 3, 1, 3, 2), (28, 28, 1, 3, 32)]
     small += [(5, 5, 1, 2, 1), (6, 6, 1, 5, 1)]  # another kernel
     fresh = [tuple(map(int, (*rng.integers(6, 40, 2), *rng.integers(2, 9, 3)))) for _ in range(5)]
@@ -113,6 +115,7 @@ def my_bits():
 
 
 def _check_bits(answer, rng) -> None:
+    """The check of 1.3."""
     bits = number(answer)
     if bits not in (2, 3, 4, 5, 6, 8, 16):
         raise Wrong("one of the bit widths 2, 3, 4, 5, 6, 8, 16 is wanted.", got=answer)
@@ -133,6 +136,7 @@ def my_attainable(peak, bandwidth, intensity):
 
 
 def _check_attainable(answer, rng) -> None:
+    """The check of 1.4."""
     small = [(100.0, 20.0, 1.0), (100.0, 20.0, 0.5), (10.0, 20.0, 0.25), (100.0, 20.0, 5.0), (100.0, 20.0, 50.0)]
     small += [(10.0, 0.7, 0.123)]  # no round result
     fresh = [tuple(map(float, rng.uniform(1, [1000, 100, 40]))) for _ in range(20)]

@@ -25,22 +25,26 @@ def _qparams(w, num_bits=8, calibrator="minmax", per_channel=False):
 
 
 def grey(x_train):
+    """The truth of the prediction 4.grey."""
     white = float(np.mean(x_train == 0))
     return int(np.digitize(white, (0.35, 0.65))), f"{white:.0%} of all grey values are exactly 0."
 
 
 def parameters():
+    """The truth of the prediction 4.parameters."""
     counts = (3 * 3 * 1 * 32 + 32, 3 * 3 * 32 * 64 + 64, 5 * 5 * 64 * 128 + 128, 128 * 10 + 10)
     most = int(np.argmax(counts))
     return most, f"{LAYERS[most]} has {counts[most]:,} of {sum(counts):,}, {counts[most] / sum(counts):.0%}."
 
 
 def noise(share, n):
+    """The truth of the prediction 4.noise."""
     error = standard_error(share, n)
     return int(np.digitize(-error, (-0.003, -0.0003))), f"The standard error is {error:.1%}, or {error * n:.0f} images."
 
 
 def rounded(weights, images, labels):
+    """The truth of the prediction 4.integers."""
     share = right([np.rint(w) for w in weights], images, labels)
     left = sum(np.count_nonzero(np.rint(w)) for w in weights)
     figures = f"Of {sum(w.size for w in weights):,} parameters {left} are not 0; of {len(images):,} images {share:.0%}"
@@ -48,6 +52,7 @@ def rounded(weights, images, labels):
 
 
 def rescaled(weights, images, labels):
+    """The truth of the prediction 4.rescaled."""
     codes = [quantize(w, _qparams(w)).astype(np.float32) if w.ndim > 1 else w for w in weights]
     before, after = right(weights, images, labels), right(codes, images, labels)
     figures = f"Of {len(images):,} test images {before:.1%} were right before, and {after:.1%} are now."
@@ -55,6 +60,7 @@ def rescaled(weights, images, labels):
 
 
 def saved(weights):
+    """The truth of the prediction 4.saved."""
     restored = [fake_quantize(w, choose_qparams(w.min(), w.max(), num_bits=4)) for w in weights]
     before, after = (sum(w.nbytes for w in arrays) for arrays in (weights, restored))
     figures = f"{after:,} bytes of {restored[0].dtype}, after {before:,} bytes before."
@@ -62,6 +68,7 @@ def saved(weights):
 
 
 def breaks(weights, images, labels):
+    """The truth of the prediction 4.breaks."""
     shares = []
     for per_channel in (False, True):
         for calibrator in ("minmax", "mse"):
@@ -72,6 +79,7 @@ def breaks(weights, images, labels):
 
 
 def eighth(kernels, biases):
+    """The truth of the prediction 4.eighth."""
     eighth = 4 * (sum(w.size for w in kernels) + sum(b.size for b in biases)) / 8
     codes = sum(-(-w.size * 4 // 8) for w in kernels)
     size = codes + 4 * sum(w.shape[-1] + b.size for w, b in zip(kernels, biases, strict=True))
@@ -95,6 +103,7 @@ def agree(kernels):
 
 
 def worst(weights, images, labels):
+    """The truth of the prediction 4.worst."""
     shares = []
     for i in range(4):
         some = list(weights)
@@ -105,12 +114,14 @@ def worst(weights, images, labels):
 
 
 def zero(weights, samples):
+    """The truth of the prediction 4.zero."""
     outputs = conv_relu_pool(samples, *weights[:2])
     code = choose_qparams(outputs.min(), outputs.max()).zero_point
     return (-128, 0, 127).index(code), f"conv1 gives {outputs.min():.1f} to {outputs.max():.2f}; 0 gets {code}."
 
 
 def widest():
+    """The truth of the prediction 4.accumulator."""
     largest = 1600 * 255 * 127
     kinds = (np.int8, np.int16, np.int32, np.int64)
     fits = [largest <= np.iinfo(kind).max for kind in kinds]
@@ -132,12 +143,14 @@ def shifting(s_x, s_w, s_y):
 
 
 def twice(s_x, s_w, s_y):
+    """The truth of the prediction 4.twice."""
     m, accs = fixedpoint.Multiplier.from_scales(s_x, s_w, s_y), np.arange(-40_000, 40_000)
     other = np.count_nonzero(fixedpoint.one_rounding(accs, m) != fixedpoint.two_roundings_up(accs, m))
     return int(np.digitize(other / len(accs), (1e-9, 0.05))), f"{other} of {len(accs):,} differ."
 
 
 def kernels(litert):
+    """The truth of the prediction 4.kernels."""
     names = {0: "conv1", 2: "conv2", 5: "dense1", 6: "dense2"}  # places in a trace, which leaves out bookkeeping
     shares = [float(np.mean(litert["reference"][i] != litert["xnnpack"][i])) for i in names]
     listed = ", ".join(f"{name} {share:.2%}" for name, share in zip(names.values(), shares, strict=True))
@@ -146,6 +159,7 @@ def kernels(litert):
 
 
 def staircase(kernels):
+    """The truth of the prediction 4.staircase."""
     w = kernels[1]
     p = _qparams(w, 2, "mse", True)
     moved = np.count_nonzero(quantize(w + p.scale / 1000, p) != quantize(w, p))
@@ -153,6 +167,7 @@ def staircase(kernels):
 
 
 def rescue(weights, trained, images, labels):
+    """The truth of the prediction 4.rescue."""
     some = [fake_quantize(w, _qparams(v, 2)) if w.ndim > 1 else w for w, v in zip(trained, weights, strict=True)]
     before = [fake_quantize(w, _qparams(w, 2)) if w.ndim > 1 else w for w in weights]
     share, lost = right(some, images, labels), right(before, images, labels)
@@ -163,6 +178,7 @@ def rescue(weights, trained, images, labels):
 
 
 def first(path):
+    """The truth of the prediction 4.first."""
     firsts = [widths.index(2) for widths in zip(*path, strict=True)]
     listed = ", ".join(f"{name} {step}" for name, step in zip(LAYERS, firsts, strict=True))
     return int(np.argmin(firsts)), f"Of {len(path) - 1} steps, 2 bits are reached at: {listed}."

@@ -1,4 +1,4 @@
-"""More wrong answers for lesson 03: those of a round in which the checks were not looked at. See wrong_03.py."""
+"""More wrong answers for lesson 03, written from the text alone. See wrong_03.py."""
 
 import numpy as np
 
