@@ -61,10 +61,7 @@ def check(exercise_id: str, answer: object, **context) -> None:
 def judge(exercise_id: str, answer: object, **context) -> Verdict:
     """The verdict on an answer. Nothing is raised, whatever the answer is or does.
 
-    Raises
-    ------
-    ValueError
-        If there is no such exercise, or `context` is not what its check asks for.
+    A ValueError says that there is no such exercise, or that `context` is not what its check asks for.
     """
     exercise = find(exercise_id)
     try:
