@@ -277,7 +277,7 @@ def test_a_difference_is_cut_down_to_one_element():
 
 def test_values_are_shown_short():
     assert shown(np.arange(100)) == "[0, 1, 2, ..., 97, 98, 99] int64"
-    assert (shown(None), shown("a"), shown(3)) == ("None", "a", "3")
+    assert (shown(None), shown("a"), shown(3), shown(np.float32(0.1))) == ("None", "a", "3", "0.1")
 
 
 # --------------------------------------------- hints, solutions, progress

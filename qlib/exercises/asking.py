@@ -191,7 +191,7 @@ def shown(value: object) -> str:
         text = np.array2string(value, separator=", ", threshold=8, edgeitems=3, precision=6)
         return f"{' '.join(text.split()).replace('[ ', '[')} {value.dtype}"
     try:
-        text = value if isinstance(value, str) else repr(value)
+        text = str(value) if isinstance(value, (str, np.generic)) else repr(value)  # 0.5, not np.float32(0.5)
     except Exception:  # a number of 5,000 digits has no text, nor has an object whose own is broken
         return f"a {type(value).__name__}"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
