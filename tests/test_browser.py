@@ -63,20 +63,15 @@ def test_training_shows_its_progress_and_lesson_04_reaches_the_end(lab, browser)
     page.close()
 
 
-def test_lesson_05_reaches_the_end_and_its_panels_answer(lab, browser):
+@pytest.mark.parametrize(
+    ("name", "panel", "sliders"),
+    [("01_background.ipynb", "ModelSizeExplorer", 2), ("05_applications.ipynb", "BudgetExplorer", 1)],
+)
+def test_a_lesson_reaches_the_end_and_its_panel_answers(lab, browser, name, panel, sliders):
     page = open_page(browser)
-    run_all(page, lab, "05_applications.ipynb")
-    assert_last_cell_ran(page, "05_applications.ipynb")
-    assert_sliders_answer(explorer(page, "BudgetExplorer"), 1, parts=2)
-    assert page.complaints == []
-    page.close()
-
-
-def test_lesson_01_reaches_the_end_and_its_panel_answers(lab, browser):
-    page = open_page(browser)
-    run_all(page, lab, "01_background.ipynb")
-    assert_last_cell_ran(page, "01_background.ipynb")
-    assert_sliders_answer(explorer(page, "ModelSizeExplorer"), 2, parts=2)
+    run_all(page, lab, name)
+    assert_last_cell_ran(page, name)
+    assert_sliders_answer(explorer(page, panel), sliders, parts=2)
     assert page.complaints == []
     page.close()
 

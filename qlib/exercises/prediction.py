@@ -84,6 +84,15 @@ class Predict(ipw.VBox):
         return super()._repr_mimebundle_(**kwargs) | {"text/html": page, "text/plain": f"Predict {self.name}. {said}"}
 
 
+def nearest(value: float, options: tuple[float, ...]) -> int:
+    """The place of the option that is nearest to `value`, as a factor. All are positive. For truths.
+
+    >>> nearest(43.8, (3, 11, 44, 350))
+    2
+    """
+    return min(range(len(options)), key=lambda i: max(value / options[i], options[i] / value))
+
+
 def predict(name: str, **context) -> Predict:
     """The prediction of this name; `context` is what its truth is computed from. A ValueError names those there are."""
     predictions = _module(str(name).partition(".")[0]).PREDICTIONS

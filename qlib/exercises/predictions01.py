@@ -5,42 +5,37 @@ from __future__ import annotations
 import math
 
 from qlib import background, budget
-from qlib.exercises.prediction import Prediction
-
-
-def _nearest(value: float, options: tuple[float, ...]) -> int:
-    """The place of the option that is nearest, by ratio."""
-    return min(range(len(options)), key=lambda i: max(value / options[i], options[i] / value))
+from qlib.exercises.prediction import Prediction, nearest
 
 
 def _size() -> tuple[int, str]:
     size = background.weight_bytes(background.NETWORKS["GPT-3"].parameters, 32)
     laptops = size / background.MACHINES["laptop"].memory
-    return _nearest(laptops, (3, 11, 44, 350)), f"{size / 1e9:.0f} GB ÷ 16 GB = {laptops:.1f}."
+    return nearest(laptops, (3, 11, 44, 350)), f"{size / 1e9:.0f} GB ÷ 16 GB = {laptops:.1f}."
 
 
 def _macs(model) -> tuple[int, str]:
     parameters, layers = model.count_params(), [layer for layer in model.layers if layer.weights]
     macs = sum(math.prod(layer.output.shape[1:]) * math.prod(layer.kernel.shape[:-1]) for layer in layers)
     ratio = macs / parameters
-    return _nearest(ratio, (1, 12, 1000)), f"{macs:,} multiply-adds, {parameters:,} parameters: {ratio:.1f} times."
+    return nearest(ratio, (1, 12, 1000)), f"{macs:,} multiply-adds, {parameters:,} parameters: {ratio:.1f} times."
 
 
 def _energy() -> tuple[int, str]:
     read, multiply = budget.MEMORIES["DRAM"][0], budget.MULTIPLY["int8"]
-    return _nearest(read / multiply, (6, 60, 600, 6000)), f"{read} pJ ÷ {multiply} pJ = {read / multiply:,.0f}."
+    return nearest(read / multiply, (6, 60, 600, 6000)), f"{read} pJ ÷ {multiply} pJ = {read / multiply:,.0f}."
 
 
 def _tokens() -> tuple[int, str]:
     size = background.weight_bytes(background.NETWORKS["Llama 2 7B"].parameters, 16)
     tokens = 1 / background.read_seconds(size, background.MACHINES["phone"].bandwidth)
-    return _nearest(tokens, (350, 7, 4)), f"50 GB ÷ {size / 1e9:.0f} GB = {tokens:.1f} passes a second."
+    return nearest(tokens, (350, 7, 4)), f"50 GB ÷ {size / 1e9:.0f} GB = {tokens:.1f} passes a second."
 
 
 def _intensity(w) -> tuple[int, str]:
     intensity = background.layer_intensity(*w.shape, 1)
     return (
-        _nearest(intensity, (4096, 0.5, 16)),
+        nearest(intensity, (4096, 0.5, 16)),
         f"Each weight has 4 bytes and takes part in 2 FLOP: {intensity:.2f} FLOP per byte.",
     )
 
@@ -54,7 +49,7 @@ def _expand() -> tuple[int, str]:
 
 def _taste(before, after) -> tuple[int, str]:
     differ = int((before != after).sum())
-    place = 2 if differ < 10 else _nearest(differ, (1000, 100))
+    place = 2 if differ < 10 else nearest(differ, (1000, 100))
     bound = 10 ** len(str(differ))  # the count itself may be another on another processor
     return place, f"Fewer than {bound} of {len(before):,} answers changed."
 

@@ -6,12 +6,7 @@ import numpy as np
 
 from qlib.affine import choose_qparams, fake_quantize, qrange
 from qlib.error import ErrorProfile, mse, split_mse, sqnr_db
-from qlib.exercises.prediction import Prediction
-
-
-def _nearest(value: float, options: tuple[float, ...]) -> int:
-    """The number of the option that is nearest to `value`, as a factor."""
-    return int(np.argmin(np.abs(np.log(np.array(options) / value))))
+from qlib.exercises.prediction import Prediction, nearest
 
 
 def _error(x: np.ndarray, threshold: float, num_bits: int) -> float:
@@ -30,7 +25,7 @@ def _steps() -> tuple[int, str]:
 
 def _step(w: np.ndarray) -> tuple[int, str]:
     width = float(w.max() - w.min())
-    return _nearest(width / 255, (0.04, 0.004, 0.0004)), f"{width:.2f} over 255 steps is {width / 255:.4f}."
+    return nearest(width / 255, (0.04, 0.004, 0.0004)), f"{width:.2f} over 255 steps is {width / 255:.4f}."
 
 
 def _ties() -> tuple[int, str]:
@@ -43,7 +38,7 @@ def _ties() -> tuple[int, str]:
 
 def _bit(w: np.ndarray) -> tuple[int, str]:
     six, seven = (mse(w, fake_quantize(w, choose_qparams(w.min(), w.max(), num_bits=b))) for b in (6, 7))
-    return _nearest(six / seven, (2, 4, 8, 16)), f"From 6 to 7 bits the error of w falls {six / seven:.2f} times."
+    return nearest(six / seven, (2, 4, 8, 16)), f"From 6 to 7 bits the error of w falls {six / seven:.2f} times."
 
 
 def _direct(tensors: dict[str, np.ndarray]) -> tuple[int, str]:
@@ -61,7 +56,7 @@ def _relu(tensors: dict[str, np.ndarray]) -> tuple[int, str]:
     top = x.max()
     symmetric, affine = (choose_qparams(*ends, symmetric=ends[0] < 0) for ends in ((-top, top), (0, top)))
     ratio = mse(x, fake_quantize(x, symmetric)) / mse(x, fake_quantize(x, affine))
-    return _nearest(ratio, (1, 2, 4, 16)), f"For the outputs of dense1 it is {ratio:.1f} times as large."
+    return nearest(ratio, (1, 2, 4, 16)), f"For the outputs of dense1 it is {ratio:.1f} times as large."
 
 
 def _channel(tensors: dict[str, np.ndarray]) -> tuple[int, str]:
@@ -74,12 +69,12 @@ def _channel(tensors: dict[str, np.ndarray]) -> tuple[int, str]:
             db.append(sqnr_db(x, fake_quantize(x, p)))
         gains.append(db[1] - db[0])
     figures = "The four layers gain " + ", ".join(f"{gain:.1f}" for gain in gains) + " dB."
-    return _nearest(float(np.mean(gains)), (0.4, 4, 12, 24)), figures
+    return nearest(float(np.mean(gains)), (0.4, 4, 12, 24)), figures
 
 
 def _threshold(w: np.ndarray) -> tuple[int, str]:
     fraction = ErrorProfile(w).best_threshold(4) / float(np.abs(w).max())
-    return _nearest(fraction, (1, 0.75, 0.45, 0.1)), f"It is at {fraction:.2f} of the largest weight."
+    return nearest(fraction, (1, 0.75, 0.45, 0.1)), f"It is at {fraction:.2f} of the largest weight."
 
 
 def _out(w: np.ndarray) -> tuple[int, str]:
@@ -104,7 +99,7 @@ def _valley(w: np.ndarray) -> tuple[int, str]:
     figures = (
         f"Error: {_error(w, whole, 4):.2g} at the min-max step, {_error(w, best, 4):.2g} at {best / whole:.2f} of it."
     )
-    return _nearest(best / whole, (2, 1, 0.45, 0.1)), figures
+    return nearest(best / whole, (2, 1, 0.45, 0.1)), figures
 
 
 def _curves(w: np.ndarray) -> tuple[int, str]:
@@ -125,7 +120,7 @@ def _curves(w: np.ndarray) -> tuple[int, str]:
 def _looks(w: np.ndarray) -> tuple[int, str]:
     borders = 2**4 - 1
     looks = borders * int(w.size).bit_length()
-    return _nearest(looks, (300, w.size / 2, w.size)), (
+    return nearest(looks, (300, w.size / 2, w.size)), (
         f"4 bits have {borders} borders between codes; {looks} comparisons find where they lie."
     )
 
