@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LESSON := $(firstword $(sort $(wildcard notebooks/0*.ipynb)))
 ARGS   ?=
 
-.PHONY: setup lab test solved bench baseline pins clean
+.PHONY: setup lab pytorch test solved bench baseline pins clean
 
 setup: $(VENV)/.installed
 
@@ -15,9 +15,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
+# Adds PyTorch, torchao, ONNX and ONNX Runtime, which lesson 06b needs.
+pytorch: setup
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[pytorch]'
+
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Adding what the tests and the benchmark need."
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,bench]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,pytorch]'
 	@touch $@
 
 lab: setup

@@ -77,7 +77,7 @@ def test_conda_installs_the_same_pins():
 def test_make_installs_the_same_pins():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line for line in makefile.splitlines() if "pip install" in line and "uv" not in line]
-    assert len(installs) == 2 and all("-c constraints.txt" in line for line in installs)
+    assert len(installs) == 3 and all("-c constraints.txt" in line for line in installs)
 
 
 def test_readme_names_every_lesson():
