@@ -13,7 +13,7 @@ import numpy as np
 from qlib import fixedpoint as fp
 from qlib.codes import code, limits
 from qlib.tflite import Operator, Tensor, expect
-from qlib.windows import Window, exact_sums
+from qlib.windows import Window, beyond_zero, exact_sums
 
 Array = np.ndarray
 Run = Callable[..., Array]
@@ -108,7 +108,7 @@ def check_weights(operator: Operator, x: Tensor, w: Tensor, bias: Tensor | None,
         off = np.flatnonzero(~np.isclose(bias.scale, steps, rtol=1e-3, atol=0))[:1]
         expect(not off.size, f"a bias in steps s_in·s_w = {steps[off]} in channel {off}", bias.scale[off])
         expect(not bias.zero_point.any(), "a bias with zero point 0", bias.zero_point)
-        reach = reach + np.abs(biases(bias, reach.size).astype(np.int64))
+        reach = reach + beyond_zero(biases(bias, reach.size))
     shift = fp.Multiplier.from_scales(code(x)[0], w.scale, scale).shift
     expect((reach << shift.clip(0)).max() < 2**31, "sums that int32 holds, as they are and rescaled", reach.max())
     expect(operator.options.get("quantizedBiasType", 0) in (0, 2), "an int32 bias", "another type")

@@ -29,7 +29,7 @@ def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[...
     w = weights.astype(np.int64)
     ends = np.stack([w * low, w * high])
     up, down = ends.max(axis=0).clip(0), -ends.min(axis=0).clip(None, 0)
-    most = np.maximum(up.sum(axis=0), down.sum(axis=0)) + np.abs(bias.astype(np.int64))
+    most = np.maximum(up.sum(axis=0), down.sum(axis=0)) + beyond_zero(bias)
     expect(most.max() < 2**31, "sums that int32 holds", f"up to {most.max()}")
     cuts = [0]
     while cuts[-1] < len(w):
@@ -47,6 +47,15 @@ def exact_sums(weights: Array, bias: Array, low: int, high: int) -> Callable[...
         return np.add(acc, bias, out=acc)
 
     return sums
+
+
+def beyond_zero(bias: Array) -> Array:
+    """|b|, less 1 where b is negative, in int64: int32 reaches one further below 0 than above.
+
+    It matters in a filter of zeros: its scale is tiny, and its bias may lie at the very end, −2^31.
+    """
+    bias = bias.astype(np.int64)
+    return np.where(bias < 0, ~bias, bias)
 
 
 class Window:
