@@ -77,10 +77,10 @@ def open_page(browser: Browser) -> Page:
     return page
 
 
-def write_notebook(lab: SimpleNamespace, name: str, source: str) -> None:
-    """A notebook of one code cell, among those that `lab` serves."""
-    cell = nbformat.v4.new_code_cell(source, id="only")
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=METADATA), lab.notebooks / name)
+def write_notebook(lab: SimpleNamespace, name: str, *sources: str) -> None:
+    """A notebook of these code cells, among those that `lab` serves."""
+    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(sources)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=METADATA), lab.notebooks / name)
 
 
 def run_all(page: Page, lab: SimpleNamespace, name: str) -> None:

@@ -181,6 +181,35 @@ def test_every_choice_can_be_made(lesson, name):
     assert lesson.complaints == []
 
 
+def test_the_explorers_of_the_tools_answer(lab, browser):
+    """Those of lessons 06, 06c and 06d, on small inputs: each slider by keyboard, to both ends."""
+    setup = """
+import numpy as np
+import qlib
+from qlib.distillation_widgets import TemperatureExplorer
+from qlib.pruned import PrunedNetwork
+from qlib.pruning_widgets import SparsityExplorer
+from qlib.sharing_widgets import SharingExplorer
+
+rng = np.random.default_rng(0)
+sparse = rng.normal(size=(60, 50)).astype(np.float32) * (rng.random((60, 50)) < 0.1)
+_, (x, y) = qlib.load_mnist()
+network = PrunedNetwork(qlib.load_cnn().get_weights(), x[::50, ..., None] / np.float32(255), y[::50])
+"""
+    cells = [
+        "SharingExplorer({'sparse': sparse})",
+        "SparsityExplorer(network, ['a', 'b', 'c', 'd'])",
+        "TemperatureExplorer(rng.normal(size=(9, 10)) * 4, y[:9], x[:9])",
+    ]
+    page = open_page(browser)
+    write_notebook(lab, "tools.ipynb", setup.strip(), *cells)
+    run_all(page, lab, "tools.ipynb")
+    for name, sliders in {"SharingExplorer": 2, "SparsityExplorer": 4, "TemperatureExplorer": 2}.items():
+        assert_sliders_answer(explorer(page, name), sliders, parts=2)
+    assert page.complaints == []
+    page.close()
+
+
 def test_an_error_is_shown_in_the_panel(lab, browser):
     """A tensor that can't be drawn: the panel says why, the old picture stays, and the next choice mends it."""
     page = open_page(browser)

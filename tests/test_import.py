@@ -12,6 +12,7 @@ import pytest
 import qlib
 
 HEAVY = {"matplotlib", "ipywidgets", "IPython", "tensorflow", "keras", "h5py", "ai_edge_litert", "anywidget"}
+HEAVY |= {"torch", "torchao", "onnx", "onnxruntime", "tf_keras", "tensorflow_model_optimization", "scipy"}
 QLIB = Path(qlib.__file__).parent
 
 
@@ -88,7 +89,11 @@ ARGUMENTS = "qlib.arguments"
 CORE = {"qlib.affine", "qlib.error", "qlib.calibrate"}
 EXERCISES = {"qlib.exercises.asking", "qlib.exercises.engine", "qlib.exercises.prediction"}
 LESSON = EXERCISES | {
-    f"qlib.{name}" for name in ("background", "budget", "fixedpoint", "formats", "mixed", "plots", "tflite")
+    f"qlib.{name}"
+    for name in (
+        *("background", "budget", "fixedpoint", "formats", "mixed", "plots", "tflite"),
+        *("clusters", "distillation", "huffman", "parity", "pruning", "results", "sparse"),
+    )
 }
 # file: (what of qlib it may import, what else at its top, what else inside its functions); the table of DESIGN.md
 FLOORS = {
@@ -124,6 +129,32 @@ FLOORS = {
         {"tensorflow", "keras", "ai_edge_litert", "flatbuffers"},
     ),
     "mixed": ({ARGUMENTS, "qlib.affine", "qlib.calibrate"}, {"numpy"}, set()),
+    "results": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, set()),
+    "distillation": ({ARGUMENTS, "qlib.mixed"}, {"numpy"}, set()),
+    "students": ({ARGUMENTS, "qlib.distillation", "qlib.mnist"}, {"numpy"}, {"tensorflow", "keras"}),
+    "fakequant": ({ARGUMENTS}, {"numpy"}, set()),
+    "tfmot": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, {"tensorflow", "tf_keras", "tensorflow_model_optimization"}),
+    "tfmot_files": (
+        {ARGUMENTS, "qlib.deploy", "qlib.mnist", "qlib.tflite"},
+        {"numpy"},
+        {"tensorflow", "tf_keras"},
+    ),
+    "parity": ({ARGUMENTS}, {"numpy"}, set()),
+    "torch_cnn": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, {"torch", "torchao"}),
+    "onnx_cnn": ({ARGUMENTS, "qlib.mnist", "qlib.torch_cnn"}, {"numpy"}, {"onnx", "onnxruntime"}),
+    "huffman": ({ARGUMENTS}, {"numpy"}, set()),
+    "sparse": ({ARGUMENTS}, {"numpy"}, set()),
+    "pruning": ({ARGUMENTS}, {"numpy"}, set()),
+    "pruned": ({ARGUMENTS, "qlib.mixed", "qlib.mnist", "qlib.pruning", "qlib.sparse"}, {"numpy"}, {"keras"}),
+    "clusters": ({ARGUMENTS}, {"numpy"}, set()),
+    "packed": ({ARGUMENTS, "qlib.huffman", "qlib.sparse"}, {"numpy"}, set()),
+    "aware": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, {"keras", "tensorflow"}),
+    "tiny": ({ARGUMENTS, "qlib.aware", "qlib.mnist", "qlib.packed"}, {"numpy"}, {"keras"}),
+    "deep_compression": (
+        {"qlib.aware", "qlib.clusters", "qlib.mnist", "qlib.packed", "qlib.pruning", "qlib.sparse"},
+        {"numpy"},
+        {"keras"},
+    ),
     "budget": ({ARGUMENTS, "qlib.tflite"}, {"numpy"}, set()),
     "background": ({ARGUMENTS, "qlib.budget"}, set(), set()),
     "formats": ({ARGUMENTS}, {"numpy", "ml_dtypes"}, set()),
@@ -144,6 +175,21 @@ FLOORS = {
     ),
     "format_widgets": (
         {"qlib.explorer", "qlib.formats", "qlib.plots"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
+    "pruning_widgets": (
+        {"qlib.explorer", "qlib.mixed", "qlib.pruned"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
+    "distillation_widgets": (
+        {ARGUMENTS, "qlib.distillation", "qlib.explorer"},
+        {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
+    "sharing_widgets": (
+        {ARGUMENTS, "qlib.clusters", "qlib.error", "qlib.explorer", "qlib.huffman", "qlib.packed", "qlib.sparse"},
         {"numpy", "ipywidgets", "matplotlib"},
         set(),
     ),
