@@ -30,7 +30,7 @@ lab: setup
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check qlib tests data
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Writes copies of the lessons with the solutions filled in, for the teacher, to the folder `solved`.
 solved: setup

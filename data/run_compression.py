@@ -1,6 +1,7 @@
 """Deep Compression of the chapter's network, for lesson 06: writes data/results/06.json and the files of seed 0.
 
     python data/run_compression.py
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 Two settings, "as in the paper" and "further", with three seeds each; a control is trained as long as they are, without
 zeros or shared weights. Some 20 minutes on two cores; it shows its progress.

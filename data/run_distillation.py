@@ -1,7 +1,7 @@
 """Train the students of lesson 06d, and write data/results/06d.json and data/tools/06d_students.npz.
 
     python data/run_distillation.py
-    (cd data && sha256sum tools/06d_students.npz >> SHA256SUMS)     # in place of its old line
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 For each seed and recipe of `qlib.students.RECIPES` a student, 2,000 batches of 64 images; also its int8 file where
 the recipe is INT8. About ten minutes on one core. Files are written after each seed. The npz holds the weights of seed

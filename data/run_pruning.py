@@ -1,7 +1,7 @@
 """Prune the chapter's network in the ways of lesson 06c, and write data/results/06c.json and data/tools/06c_*.npz.
 
     python data/run_pruning.py
-    (cd data && sha256sum tools/06c_*.npz >> SHA256SUMS)     # in place of the old lines
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 Each method trains one epoch from data/mnist_cnn.keras, with seeds 0, 1 and 2; "no pruning" is the control, which trains
 as long. The small network from random weights trains six epochs. Takes about 13 minutes on one core. Training differs

@@ -1,7 +1,7 @@
 """Train the networks of lesson 06b and write data/results/06b.json, and the files of seed 0 in data/tools/.
 
     python data/run_pytorch.py
-    (cd data && sha256sum tools/06b_* >> SHA256SUMS)    # take the old lines out first
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 From the shipped weights, for each of five seeds: one more epoch in float (the control, then quantized by PT2E's static
 flow), and one more epoch with PT2E's fake quantization in the network. Everything else in the table has no seed. Takes

@@ -1,7 +1,7 @@
 """Train what lesson 06a compares, and write data/results/06a.json and data/tools/06a_*.tflite.gz.
 
     python data/run_tfmot.py                  # three seeds: about 25 minutes on one core
-    (cd data && sha256sum tools/06a_* )       # these lines belong into data/SHA256SUMS
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 Every training starts at the shipped weights. A stage is 234 batches of 128 images, with a rate that falls from 0.001
 to 0. The controls are trained as floats for one stage and for three; pruning, clustering and quantization-aware

@@ -1,6 +1,7 @@
 """The smallest file, for lesson 06: writes data/results/06-tiny.json and data/tools/06_tiny.qp, the file of seed 0.
 
     python data/run_tiny.py
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 Three seeds, each trained in float32, then with kernels of 3 bits and biases of 8. Some 10 minutes on two cores; it
 shows its progress. The size was chosen on the last 5,000 training images, which are then trained on as well: with 6, 8

@@ -1,7 +1,7 @@
 """Train the chapter's CNN and write data/mnist_cnn.keras.
 
     python data/train_cnn.py
-    (cd data && sha256sum mnist.npz mnist_cnn.keras > SHA256SUMS)
+    (cd data && sha256sum mnist.npz mnist_cnn.keras tools/* > SHA256SUMS)
 
 Adam, sparse categorical cross-entropy, 5 epochs, batches of 32, seed 0. Takes about a minute on two cores. Training
 is not reproducible across thread counts and oneDNN settings: a new run gives another network of about the same

@@ -77,14 +77,17 @@ def test_paper_is_0_and_ink_is_bright(mnist):
 def test_the_hashes_are_those_of_the_files():
     lines = (DATA / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     listed = {name: sha for sha, name in (line.split() for line in lines)}
+    shipped = [*DATA.glob("*.npz"), *DATA.glob("*.keras"), *DATA.glob("tools/*")]
+    assert {"mnist.npz", "mnist_cnn.keras"} < listed.keys() and len(listed) == len(lines)
     assert listed == {
-        name: hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in ("mnist.npz", "mnist_cnn.keras")
+        path.relative_to(DATA).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped
     }
 
 
 def test_the_files_are_small():
     assert (DATA / "mnist.npz").stat().st_size <= 12_000_000
     assert (DATA / "mnist_cnn.keras").stat().st_size <= 1_000_000
+    assert sum(path.stat().st_size for path in DATA.glob("tools/*")) <= 3_000_000
 
 
 def test_the_network_file_holds_no_date():

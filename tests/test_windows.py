@@ -185,7 +185,8 @@ def products(k, factor=127, bias=0):
         (519, 255, 0, True),
         (518, 255, 1785, False),  # 16,777,215
         (518, 255, 1786, True),  # 2^24
-        (518, 255, -1786, True),
+        (518, 255, -1786, False),  # the least sum that the codes could give, −2^24, is a float32 as well
+        (518, 255, -1787, True),
         (1040, 127, 0, False),  # 16,774,160
         (1041, 127, 0, True),
     ],
@@ -218,7 +219,8 @@ def test_sums_beyond_int32_are_refused():
     assert products(most, 255)[0, 0] == most * 127 * 255
     rest = 2**31 - most * 127 * 255
     assert products(most, 255, rest - 1)[0, 0] == 2**31 - 1
-    for k, bias in ((most + 1, 0), (most, rest), (most, -rest), (1, -(2**31))):
+    assert products(most, 255, -rest)[0, 0] == most * 127 * 255 - rest  # at the least −2^31, which int32 holds
+    for k, bias in ((most + 1, 0), (most, rest), (most, -rest - 1), (1, -(2**31))):
         with pytest.raises(ValueError, match=r"expected sums that int32 holds, got up to \d+"):
             products(k, 255, bias)
 
