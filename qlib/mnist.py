@@ -108,23 +108,27 @@ def load_mnist(*, folder: Path = DATA) -> tuple[Split, Split]:
         return (file["x_train"], file["y_train"]), (file["x_test"], file["y_test"])
 
 
+def cnn_layers(layers: ModuleType, widths: tuple[int, int, int] = (32, 64, 128)) -> list:
+    """The chapter's layers behind the image, from a module of layers (Keras's, or `tf_keras`'s).
+
+    widths : filters of conv1 and conv2, units of dense1.
+    """
+    f1, f2, units = widths
+    return [
+        layers.Conv2D(f1, (3, 3), activation="relu", name="conv1"),
+        layers.MaxPooling2D((2, 2), name="pool1"),
+        layers.Conv2D(f2, (3, 3), activation="relu", name="conv2"),
+        layers.MaxPooling2D((2, 2), name="pool2"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(units, activation="relu", name="dense1"),
+        layers.Dense(10, activation="softmax", name="dense2"),
+    ]
+
+
 def build_cnn() -> keras.Model:
     """The chapter's network (section 4), untrained and not compiled: images (n, 28, 28, 1) → probabilities (n, 10)."""
     keras = import_tensorflow().keras
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1), name="image"),
-            layers.Conv2D(32, (3, 3), activation="relu", name="conv1"),
-            layers.MaxPooling2D((2, 2), name="pool1"),
-            layers.Conv2D(64, (3, 3), activation="relu", name="conv2"),
-            layers.MaxPooling2D((2, 2), name="pool2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(128, activation="relu", name="dense1"),
-            layers.Dense(10, activation="softmax", name="dense2"),
-        ],
-        name="mnist_cnn",
-    )
+    return keras.Sequential([keras.Input((28, 28, 1), name="image"), *cnn_layers(keras.layers)], name="mnist_cnn")
 
 
 def load_cnn(*, folder: Path = DATA) -> keras.Model:

@@ -13,7 +13,7 @@ import numpy as np
 
 from qlib.arguments import is_integer
 from qlib.mixed import LAYERS, MixedPrecision, MixedWeights
-from qlib.mnist import import_tensorflow
+from qlib.mnist import cnn_layers, import_tensorflow
 from qlib.pruning import global_masks, gradual_sparsity, magnitude_mask
 from qlib.sparse import bitmap_bytes, csr_bytes
 
@@ -27,20 +27,9 @@ MOST = 99  # percent of a layer's weights that the explorer prunes, at most
 
 def cnn_with(weights: Arrays) -> keras.Model:
     """The chapter's network with as many filters and units as these weights have, and with these weights."""
-    layers = import_tensorflow().keras.layers
-    f1, f2, units = (weights[i].shape[-1] for i in (0, 2, 4))
-    model = import_tensorflow().keras.Sequential(
-        [
-            layers.Input((28, 28, 1), name="image"),
-            layers.Conv2D(f1, (3, 3), activation="relu", name="conv1"),
-            layers.MaxPooling2D((2, 2), name="pool1"),
-            layers.Conv2D(f2, (3, 3), activation="relu", name="conv2"),
-            layers.MaxPooling2D((2, 2), name="pool2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(units, activation="relu", name="dense1"),
-            layers.Dense(10, activation="softmax", name="dense2"),
-        ]
-    )
+    keras = import_tensorflow().keras
+    layers = cnn_layers(keras.layers, tuple(kernel.shape[-1] for kernel in weights[:6:2]))
+    model = keras.Sequential([keras.Input((28, 28, 1), name="image"), *layers])
     model.set_weights(list(weights))
     return model
 

@@ -117,7 +117,9 @@ def nm_bytes(size: int, n: int, m: int, value_bits: int = 32) -> int:
 # ------------------------------------------------------------------ schedule
 
 
-def gradual_sparsity(step: int, *, steps: int, final: float, start: int = 0, initial: float = 0.0) -> float:
+def gradual_sparsity(
+    step: int, *, steps: int, final: float, start: int = 0, initial: float = 0.0, power: float = 3
+) -> float:
     """s_f + (s_i − s_f)(1 − (t − t₀)/T)³: fast at first, slow at the end. Before `start` s_i, after `steps` more s_f.
 
     Parameters
@@ -126,6 +128,7 @@ def gradual_sparsity(step: int, *, steps: int, final: float, start: int = 0, ini
     steps : T, over how many steps it rises (nΔt in the paper)
     final, initial : s_f and s_i, shares from 0 to 1
     start : t₀
+    power : the exponent, 3 in the paper
 
     References
     ----------
@@ -137,7 +140,7 @@ def gradual_sparsity(step: int, *, steps: int, final: float, start: int = 0, ini
     check_count("steps", steps)
     initial, final = check_share("initial", initial), check_share("final", final)
     done = min(max((step - start) / steps, 0.0), 1.0)
-    return final + (initial - final) * (1 - done) ** 3
+    return final + (initial - final) * (1 - done) ** power
 
 
 # ------------------------------------------------------------------ whole filters

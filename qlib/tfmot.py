@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qlib.arguments import check_count
-from qlib.mnist import import_tensorflow, load_cnn, quiet
+from qlib.mnist import cnn_layers, import_tensorflow, load_cnn, quiet
 
 if TYPE_CHECKING:
     import tf_keras
@@ -48,20 +48,8 @@ def import_tfmot() -> tuple[ModuleType, ModuleType]:
 def twin(weights: Sequence[np.ndarray] | None = None) -> tf_keras.Model:
     """The chapter's network as a model of `tf_keras`, with the shipped weights, or with others in the same order."""
     _, tf_keras = import_tfmot()
-    layers = tf_keras.layers
-    model = tf_keras.Sequential(
-        [
-            layers.InputLayer((28, 28, 1), name="image"),
-            layers.Conv2D(32, (3, 3), activation="relu", name="conv1"),
-            layers.MaxPooling2D((2, 2), name="pool1"),
-            layers.Conv2D(64, (3, 3), activation="relu", name="conv2"),
-            layers.MaxPooling2D((2, 2), name="pool2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(128, activation="relu", name="dense1"),
-            layers.Dense(10, activation="softmax", name="dense2"),
-        ],
-        name="mnist_cnn",
-    )
+    image = tf_keras.layers.InputLayer((28, 28, 1), name="image")
+    model = tf_keras.Sequential([image, *cnn_layers(tf_keras.layers)], name="mnist_cnn")
     model.set_weights(load_cnn().get_weights() if weights is None else weights)
     return model
 
@@ -106,37 +94,6 @@ def train(
 
 
 # -------------------------------------------------------- pruning and clustering
-
-
-def polynomial_sparsity(
-    step: int, *, initial: float = 0.0, final: float, begin: int = 0, end: int, power: float = 3
-) -> float:
-    """The share of zeros that a gradual schedule asks for at a step.
-
-    s_t = s_f + (s_i − s_f) · (1 − (t − t_0) / (t_1 − t_0))^power, with t held between t_0 and t_1.
-
-    Raises
-    ------
-    ValueError
-        If `end` is not after `begin`, or a share is outside [0, 1).
-
-    References
-    ----------
-    Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model compression",
-    arXiv:1710.01878 (2017), eq. 1, with power 3.
-
-    Examples
-    --------
-    >>> [round(polynomial_sparsity(t, final=0.8, end=100), 3) for t in (0, 50, 100)]
-    [0.0, 0.7, 0.8]
-    """
-    if end <= begin:
-        raise ValueError(f"end: expected a step after begin={begin}, got {end}")
-    for name, share in (("initial", initial), ("final", final)):
-        if not 0 <= share < 1:
-            raise ValueError(f"{name}: expected a share from 0 to below 1, got {share}")
-    done = min(max((step - begin) / (end - begin), 0.0), 1.0)
-    return final + (initial - final) * (1 - done) ** power
 
 
 def pruned(model: tf_keras.Model, images, labels, *, sparsity: float = 0.8, steps: int = STAGE, **options):

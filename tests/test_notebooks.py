@@ -1,5 +1,6 @@
 """The stored lessons: executed, reproducible, readable without a kernel. nbval itself compares the outputs."""
 
+import ast
 import copy
 import os
 import re
@@ -146,6 +147,30 @@ def test_links_lead_somewhere(name):
     text = "\n".join(cell.source for cell in LESSONS[name].cells if cell.cell_type == "markdown")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (NOTEBOOKS / target).is_file(), target
+
+
+# What `make lab` does not install.
+EXTRA = {
+    "torch",
+    "torchao",
+    "onnx",
+    "onnxruntime",
+    "qlib.torch_cnn",
+    "qlib.onnx_cnn",
+}
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_only_lesson_06b_needs_the_extra(name):
+    """In qlib only torch_cnn and onnx_cnn import any of it: tests/test_import.py holds that."""
+    used = set()
+    for cell in code_cells(LESSONS[name]):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                used |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                used |= {node.module, node.module.partition(".")[0], *(f"{node.module}.{a.name}" for a in node.names)}
+    assert bool(used & EXTRA) == name.startswith("06b"), used & EXTRA
 
 
 def test_a_changed_number_fails(tmp_path):

@@ -110,6 +110,7 @@ def test_schedule_by_hand():
     found = [pruning.gradual_sparsity(t, steps=8, final=0.8, start=2) for t in (0, 2, 4, 6, 10, 11)]
     assert found == pytest.approx([0, 0, 0.8 - 0.8 * 27 / 64, 0.7, 0.8, 0.8])
     assert pruning.gradual_sparsity(0, steps=3, final=0.9, initial=0.5) == pytest.approx(0.5)
+    assert pruning.gradual_sparsity(1, steps=4, final=0.8, power=1) == pytest.approx(0.2)
 
 
 @given(st.integers(0, 50), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))

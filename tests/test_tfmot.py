@@ -13,6 +13,7 @@ import qlib
 from qlib import deploy, results, tflite, tfmot
 from qlib.fakequant import fake_quant
 from qlib.mnist import import_tensorflow
+from qlib.pruning import gradual_sparsity
 from qlib.tfmot_files import LAYERS, aware_file, file_weights, shared_step_file, shipped_file, stored_kernels
 
 SHIPPED = ("pruned", "clustered", "qat", "pcqat")
@@ -56,35 +57,14 @@ def test_the_twin_is_the_shipped_network(data):
 # ----------------------------------------------------------------- the schedule
 
 
-def test_the_schedule_by_hand():
-    assert tfmot.polynomial_sparsity(0, final=0.8, end=10) == 0
-    assert tfmot.polynomial_sparsity(5, final=0.8, end=10) == pytest.approx(0.7)  # 0.8 − 0.8/8
-    assert tfmot.polynomial_sparsity(5, initial=0.4, final=0.8, end=10) == pytest.approx(0.75)  # 0.8 − 0.4/8
-    assert tfmot.polynomial_sparsity(99, final=0.8, end=10) == tfmot.polynomial_sparsity(10, final=0.8, end=10) == 0.8
-    assert tfmot.polynomial_sparsity(3, initial=0.1, final=0.8, begin=4, end=10) == pytest.approx(0.1)
-
-
 @given(st.integers(0, 300), st.integers(0, 50), st.integers(1, 200), st.floats(0, 0.99), st.floats(0, 0.99))
 @settings(max_examples=40, deadline=None)
 def test_the_schedule_is_that_of_tfmot(step, begin, length, initial, final):
     toolkit, _ = tfmot.import_tfmot()
     theirs = toolkit.sparsity.keras.PolynomialDecay(initial, final, begin, begin + length, power=3, frequency=1)
-    ours = tfmot.polynomial_sparsity(step, initial=initial, final=final, begin=begin, end=begin + length)
+    ours = gradual_sparsity(step, steps=length, final=final, start=begin, initial=initial)
     constant = import_tensorflow().constant
     assert ours == pytest.approx(float(theirs(constant(step))[1]), abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("options", "argument"),
-    [
-        (dict(final=0.5, end=0), "end"),
-        (dict(final=1.0, end=9), "final"),
-        (dict(initial=-0.1, final=0.5, end=9), "init"),
-    ],
-)
-def test_a_bad_schedule_is_refused(options, argument):
-    with pytest.raises(ValueError, match=f"^{argument}"):
-        tfmot.polynomial_sparsity(3, **options)
 
 
 # ------------------------------------------------------ prune, cluster, QAT: short

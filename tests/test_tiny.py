@@ -48,6 +48,9 @@ def test_a_folded_network_computes_the_same():
 
 def test_training_lowers_the_loss_and_leaves_the_network_alone():
     images, labels = some()
+    labels = labels % 2
+    images = images * labels[:, None, None, None].astype(np.float32)  # all black is a 0
+    tf.keras.utils.set_random_seed(0)
     model = tiny.build_tiny((3, 4, 5))
     before = model.get_weights()
     variables, losses, shares = [tf.Variable(w) for w in before], [], []
@@ -64,7 +67,7 @@ def test_training_lowers_the_loss_and_leaves_the_network_alone():
         progress=lambda step, steps, loss: losses.append((step, steps, loss)),
     )
     assert [step for step, _, _ in losses] == list(range(1, 121)) and losses[0][1] == 120
-    assert np.mean([loss for *_, loss in losses[-10:]]) < np.mean([loss for *_, loss in losses[:10]]) - 0.1
+    assert np.mean([loss for *_, loss in losses[-10:]]) < np.mean([loss for *_, loss in losses[:10]]) - 0.5
     assert shares[0] == 0 and shares[60] == 0.5 and max(shares) < 1
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 

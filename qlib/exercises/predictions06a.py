@@ -15,7 +15,7 @@ def _wall(outcomes):
 
 
 def _half(schedule):
-    share = schedule(50, final=0.8, end=100)
+    share = schedule(50, steps=100, final=0.8)
     return nearest(share, (0.4, 0.6, 0.7, 0.8)), f"After 50 of 100 batches {share:.0%} are pruned."
 
 
