@@ -85,7 +85,7 @@ def write_notebook(lab: SimpleNamespace, name: str, *sources: str) -> None:
 
 def run_all(page: Page, lab: SimpleNamespace, name: str) -> None:
     """Open a notebook, choose Run All Cells in the menu, and wait for the kernel to come to rest."""
-    lesson = name.partition("_")[0]  # a workspace of its own: no other tab is restored
+    lesson = Path(name).stem.partition("_")[0]  # a workspace of its own: no other tab is restored
     page.goto(f"{lab.address}/workspaces/{lesson}/tree/{name}")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=60_000)
