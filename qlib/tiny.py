@@ -1,4 +1,4 @@
-"""The smallest file: a network of few filters, trained for few bits, with a teacher's help. Used by lesson 06.
+"""The smallest file: a network of few filters, trained for few bits; a teacher may help. Used by lesson 06.
 
 Convolution 3×3 and ReLU three times, with max pooling after the first two; the mean of each filter over the image; a
 dense layer. In training each convolution is normalized (batch normalization); afterwards the normalization is folded
