@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: threads of BLAS would only wait for each other
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: more threads would only wait for each other
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _refuse_a_skip(report) -> None:
