@@ -1,4 +1,4 @@
-"""Train a network with what will be stored in mind: zeros, shared weights, few bits. A teacher may help.
+"""Train a network with what will be stored in mind: zeros, shared weights, few bits.
 
 A network is trained through *rebuilt* weights: what it computes with is made, at each step, from what training moves.
 TensorFlow is imported inside the functions.
@@ -62,8 +62,6 @@ def train(
     rate: float = 1e-3,
     seed: int = 0,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
-    teacher: keras.Model | None = None,
-    temperature: float = 4.0,
     before_step: Callable[[float], object] | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -79,9 +77,6 @@ def train(
     images, labels : float32 (n, …), integers (n,)
     epochs : passes over the images; may be a fraction
     augment : function of a batch and a random generator, such as `shifted`
-    teacher : Keras model whose output is probabilities, optional
-        The loss is then half that of the labels, half T² times the cross-entropy with the teacher's probabilities, both
-        at `temperature` T (lesson 06d).
     before_step : function of the share of the training that is done, 0 to 1: the place for a schedule
     progress : function of the step, of all steps, and of the loss
     """
@@ -96,8 +91,6 @@ def train(
         with tf.GradientTape() as tape:
             p, moments = network.stateless_call(list(rebuild()), state, images, training=True)
             loss = tf.reduce_mean(tf.keras.losses.sparse_categorical_crossentropy(labels, p))
-            if teacher is not None:
-                loss = 0.5 * loss + 0.5 * temperature**2 * _soft_loss(teacher(images), p, temperature)
         optimizer.apply(tape.gradient(loss, list(variables)))
         for variable, new in zip(state, moments, strict=True):
             variable.assign(new)
@@ -114,13 +107,6 @@ def train(
         loss = step(tf.convert_to_tensor(shown), tf.convert_to_tensor(labels[some]))
         if progress:
             progress(i + 1, steps, float(loss))
-
-
-def _soft_loss(teacher: tf.Tensor, student: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Cross-entropy of probabilities at a temperature: softmax(log p / T), which is softmax(logits / T)."""
-    tf = import_tensorflow()
-    hints = tf.nn.softmax(tf.math.log(teacher + 1e-12) / temperature)
-    return -tf.reduce_mean(tf.reduce_sum(hints * tf.nn.log_softmax(tf.math.log(student + 1e-12) / temperature), axis=1))
 
 
 def shifted(images: np.ndarray, rng: np.random.Generator, most: int = 2) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The smallest file: a network of few filters, trained for few bits; a teacher may help. Used by lesson 06.
+"""The smallest file: a network of few filters, trained for few bits. Used by lesson 06.
 
 Convolution 3×3 and ReLU three times, with max pooling after the first two; the mean of each filter over the image; a
 dense layer. In training each convolution is normalized (batch normalization); afterwards the normalization is folded
@@ -76,14 +76,13 @@ def train_float(
     *,
     epochs: float,
     seed: int = 0,
-    teacher: keras.Model | None = None,
     progress: Progress | None = None,
 ) -> list[np.ndarray]:
     """Train the normalized network in float32 and fold it: kernels and biases in turn."""
     import_tensorflow().keras.utils.set_random_seed(seed)
     model = build_tiny(widths, normalized=True)
     variables = model.trainable_variables
-    options = dict(epochs=epochs, rate=1e-2, seed=seed, augment=one_pixel, teacher=teacher, progress=progress)
+    options = dict(epochs=epochs, rate=1e-2, seed=seed, augment=one_pixel, progress=progress)
     train(model, lambda: [v + 0.0 for v in variables], variables, images, labels, **options)
     return folded(model)
 
@@ -96,7 +95,6 @@ def train_few_bits(
     *,
     epochs: float,
     seed: int = 0,
-    teacher: keras.Model | None = None,
     progress: Progress | None = None,
 ) -> list[Tensor]:
     """Train on with kernels in `num_bits` bits and biases in 8, the steps too; return the codes."""
@@ -109,7 +107,7 @@ def train_few_bits(
     def rebuild() -> list:
         return [few_bits(*each) for each in zip(variables, steps, bits, strict=True)]
 
-    options = dict(epochs=epochs, rate=2e-3, seed=seed, augment=one_pixel, teacher=teacher, progress=progress)
+    options = dict(epochs=epochs, rate=2e-3, seed=seed, augment=one_pixel, progress=progress)
     train(model, rebuild, variables + steps, images, labels, **options)
     tensors: list[Tensor] = []
     for x_hat, step, b in zip(rebuild(), steps, bits, strict=True):

@@ -84,27 +84,6 @@ def test_a_seed_decides_the_training():
     assert np.array_equal(trained(1), trained(1)) and not np.array_equal(trained(1), trained(2))
 
 
-def test_a_teacher_is_imitated():
-    """With labels that say nothing, the student still moves towards the teacher."""
-    images, _ = some()
-    labels = np.random.default_rng(1).integers(0, 10, len(images))
-    tf.keras.utils.set_random_seed(0)
-    teacher, model = tiny.build_tiny((3, 4, 5)), tiny.build_tiny((3, 4, 5))
-    teacher.set_weights([3 * w for w in teacher.get_weights()])
-
-    def distance(weights):
-        model.set_weights(weights)
-        return np.abs(model(images).numpy() - teacher(images).numpy()).mean()
-
-    ends = {}
-    for name, guide in {"alone": None, "taught": teacher}.items():
-        variables = [tf.Variable(w) for w in model.get_weights()]
-        options = dict(epochs=40, batch=32, rate=0.01, teacher=guide)
-        aware.train(model, lambda v=variables: v, variables, images, labels, **options)
-        ends[name] = distance([v.numpy() for v in variables])
-    assert ends["taught"] < ends["alone"]
-
-
 def test_few_bits_by_hand():
     w = tf.constant([-9.0, -0.4, 0.6, 1.5, 2.5, 9.0])
     assert aware.few_bits(w, tf.constant(1.0), 3).numpy().tolist() == [-3, 0, 1, 2, 2, 3]  # half to even
