@@ -48,10 +48,9 @@ def test_the_cells_that_a_check_needs():
     cells = {
         "imports": "import numpy as np",
         "before": "x = [1]\nx.append(3)",
-        "unused": "y = np.zeros(3)",
+        "unused": "y = np.zeros(3)\nj = k = 1",
         "loop": "for i in y:\n    print(i, [x for x in y])",
-        "nested": "for i in y:\n    for g in y:\n        z = g\n        print(z)",
-        "made": "x = [np.pi]",
+        "made": "x = [np.pi]\nfor i in x:\n    for j in x:\n        k = j\n        print(k)",
         "changed": "x.append(2)",
         "stored": "x[0] = 1",
         "read": "z = x.index(2)",
