@@ -10,7 +10,7 @@ from qlib.arguments import as_array
 from qlib.distillation import as_logits, entropy_bits, softmax
 from qlib.explorer import WIDE, Numbers, Panel
 
-TEMPERATURES = (0.5, 20.0)  # ends of the slider, which is logarithmic
+TEMPERATURES = (0.5, 32.0)  # ends of the slider, which is logarithmic: powers of 2, so that 1, 2 and 4 lie on it
 LEAST = 1e-10  # a probability below this ends at the left edge of the picture
 
 
@@ -26,7 +26,7 @@ class TemperatureExplorer(Panel):
     image : int
         Which one is shown at first.
     temperature : float
-        Where its slider stands at first, 0.5 to 20.
+        Where its slider stands at first, 0.5 to 32.
 
     Raises
     ------
@@ -36,7 +36,6 @@ class TemperatureExplorer(Panel):
 
     title = "What the teacher says, at each temperature"
     spoken = "entropy at T"
-    repaint = ("image",)
 
     def __init__(
         self, logits: np.ndarray, labels: np.ndarray, images: np.ndarray, *, image: int = 0, temperature: float = 1.0
@@ -56,22 +55,25 @@ class TemperatureExplorer(Panel):
             raise ValueError(f"image: expected 0 to {n - 1}, got {image!r}")
         if not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
             raise ValueError(f"temperature: expected {TEMPERATURES[0]} to {TEMPERATURES[1]}, got {temperature!r}")
-        ends = dict(zip(("min", "max"), np.log10(TEMPERATURES), strict=True))
+        ends = dict(zip(("min", "max"), np.log2(TEMPERATURES), strict=True))
         super().__init__(
             image=ipw.IntSlider(image, 0, n - 1, description="image", style=WIDE),
             temperature=ipw.FloatLogSlider(
-                temperature, base=10, **ends, step=0.005, description="temperature T", readout_format=".2f", style=WIDE
+                temperature, base=2, **ends, step=1 / 32, description="temperature T", readout_format=".2f", style=WIDE
             ),
         )
 
-    def background(self, image, **_) -> None:
+    def background(self, **_) -> None:
         digit, bars = self.axes
-        digit.imshow(self.images[image], cmap="gray_r")
-        digit.set(xticks=[], yticks=[], title=f"image {image}, a {self.labels[image]}")
+        self.digit = self.moving(digit.imshow(self.images[0], cmap="gray_r"))
+        digit.set(xticks=[], yticks=[], title="image")  # the layout leaves room for it
+        digit.title.set_animated(True)
+        for edge in digit.spines.values():  # over the digit
+            self.moving(edge)
         _prepare(bars, self.logits.shape[1])
-        at_one = np.maximum(softmax(self.logits[image]), LEAST)
-        bars.plot(at_one, np.arange(at_one.size), "x", color="black", ms=8, mew=2, label="T = 1", clip_on=False)
-        places = np.arange(at_one.size)
+        places = np.arange(self.logits.shape[1])
+        (crosses,) = bars.plot(places + 1.0, places, "x", color="black", ms=8, mew=2, label="T = 1", clip_on=False)
+        self.crosses = self.moving(crosses)
         self.bars = [
             self.moving(bar)
             for bar in bars.barh(places, 1, 0.6, LEAST, color="C0", alpha=0.5, edgecolor="black", label="T")
@@ -80,6 +82,10 @@ class TemperatureExplorer(Panel):
 
     def move(self, image, temperature) -> Numbers:
         p, at_one = softmax(self.logits[image], temperature), softmax(self.logits[image])
+        self.digit.set_data(self.images[image])
+        self.digit.autoscale()
+        self.axes[0].set_title(f"image {image}, a {self.labels[image]}")
+        self.crosses.set_xdata(np.maximum(at_one, LEAST))
         for bar, probability in zip(self.bars, p, strict=True):
             bar.set_width(max(probability, LEAST) - LEAST)
         first, second, third = np.argsort(-self.logits[image], kind="stable")[:3]

@@ -15,7 +15,9 @@ LONGEST = 32  # bits of one code, at most
 
 
 def entropy(counts: np.ndarray) -> float:
-    """H = −Σ p log₂ p, in bits per symbol, of symbols that came `counts` times: no code can do with fewer.
+    """H = −Σ p log₂ p, in bits per symbol, of symbols that came `counts` times.
+
+    No code does with fewer that writes each symbol by itself.
 
     References
     ----------

@@ -95,7 +95,7 @@ class SparsityExplorer(Panel):
         ax.set(xlabel="zeros in the layer (%)", ylabel=f"accuracy on {len(self.network.images):,} images")
         ax.set(xlim=(-3, 102), ylim=(0, 1.05))
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        ax.legend(loc="lower left", frameon=False)
+        ax.legend(loc="center left", frameon=False)
 
     def _plot_bytes(self, ax: Axes) -> None:
         """A bar for each format, which will move, beside a line at the dense network."""

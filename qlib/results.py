@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qlib.arguments import as_array, check_count
+from qlib.arguments import as_array, as_reals, check_count
 from qlib.mnist import DATA
 
 RESULTS = DATA / "results"
@@ -153,6 +153,31 @@ def summary(results: Sequence[Result]) -> dict[str, Summary]:
             agreement=float(np.mean([row.agree for row in rows])) / IMAGES,
         )
     return found
+
+
+def paired_difference(ones: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """The mean of ones − others, and its standard error: what may be noise of the seeds.
+
+    The standard error is the standard deviation of the n differences (n − 1 in the denominator), divided by √n. What a
+    seed does to both of a pair cancels in the differences.
+
+    Parameters
+    ----------
+    ones, others : real, shape (n,)
+        Accuracies, for instance, of n seeds in the same order; n is at least 2.
+
+    Examples
+    --------
+    >>> paired_difference([3.0, 6.0], [1.0, 2.0])  # differences 2 and 4: standard deviation √2, divided by √2
+    (3.0, 1.0)
+    """
+    ones, others = as_reals("ones", ones), as_reals("others", others)
+    if ones.ndim != 1 or len(ones) < 2:
+        raise ValueError(f"ones: expected shape (n,), n at least 2, got {ones.shape}")
+    if others.shape != ones.shape:
+        raise ValueError(f"others: expected shape {ones.shape}, got {others.shape}")
+    differences = ones - others
+    return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
 def time_ratios(calls: Sequence[Callable[[], object]], rounds: int = 40) -> np.ndarray:

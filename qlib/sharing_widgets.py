@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as ipw
 import numpy as np
+from matplotlib.markers import TICKUP
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from qlib.arguments import as_float32
@@ -61,7 +62,7 @@ class SharingExplorer(Panel):
         left, right = self.axes
         w, (centroids, _) = self.kernels[kernel], self.shared(kernel, bits)
         left.hist(w[w != 0], bins=80, color="0.75")
-        left.plot(centroids, np.zeros(centroids.size), "|", color="C0", ms=14, mew=1.5, clip_on=False)
+        left.plot(centroids, np.zeros(centroids.size), marker=TICKUP, ls="", color="C0", ms=9, mew=1.5)
         left.set(xlabel="weight: ticks are the shared values", ylabel="weights that are left")
         places = np.arange(len(STAGES))
         self.bars = [
@@ -95,7 +96,7 @@ class SharingExplorer(Panel):
             "shared values": str(centroids.size),
             "SQNR": f"{sqnr_db(w, restored):.1f} dB",
             "bytes in all": f"{total:,}",
-            "times smaller than float32": f"{4 * w.size / total:.0f}",
+            "times smaller": f"{4 * w.size / total:.0f}",
         }
 
     def shared(self, kernel: str, bits: int) -> tuple[np.ndarray, np.ndarray]:

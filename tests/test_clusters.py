@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.vq import kmeans2
 
@@ -27,6 +27,7 @@ def test_a_centroid_without_weights_stays():
     assert kmeans([0, 10], [0, 4, 10]).tolist() == [0, 4, 10]
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(REALS, st.integers(1, 9))
 def test_the_nearest_is_taken(values, k):
     w = np.array(values, np.float32)
@@ -36,6 +37,7 @@ def test_the_nearest_is_taken(values, k):
     assert chosen == pytest.approx(distance.min(axis=1), abs=1e-4)
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(REALS, st.integers(1, 9))
 def test_kmeans_lowers_the_error_or_leaves_it(values, k):
     w = np.array(values, np.float32)

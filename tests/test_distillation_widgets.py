@@ -39,6 +39,13 @@ def test_numbers_by_hand(explorer):
     }
 
 
+def test_the_slider_can_stand_at_the_temperatures_of_the_lesson(explorer):
+    slider = explorer.controls["temperature"]
+    for temperature in (0.5, 1, 2, 4, 8, 16, 32):  # a browser counts the steps from the lower end
+        steps = (np.log(temperature) / np.log(slider.base) - slider.min) / slider.step
+        assert steps == pytest.approx(round(steps), abs=1e-9)
+
+
 def test_it_starts_where_it_is_told():
     other = TemperatureExplorer(LOGITS, LABELS, IMAGES[..., None], image=1, temperature=4.0)
     assert [control.value for control in other.controls.values()] == [1, 4.0]
@@ -60,11 +67,21 @@ def test_a_probability_beyond_the_picture_ends_at_its_edge():
     assert explorer.numbers["says"].startswith("0, to 100 %") and "0 %" in explorer.numbers["third"]
 
 
-def test_the_temperature_moves_bars_without_a_repaint(explorer, monkeypatch):
+def test_no_control_needs_a_repaint(explorer, monkeypatch):
     monkeypatch.setattr(TemperatureExplorer, "background", None)  # would fail
     first = explorer.png
     put(explorer, temperature=20.0)
-    assert explorer.png != first and explorer.png.startswith(b"\x89PNG")
+    second = explorer.png
+    put(explorer, image=1)
+    assert len({first, second, explorer.png}) == 3 and explorer.png.startswith(b"\x89PNG")
+
+
+def test_the_digit_and_its_title_move_too(explorer):
+    put(explorer, image=1)
+    digit, bars = explorer.axes
+    assert digit.get_title() == "image 1, a 2" and np.array_equal(digit.images[0].get_array(), IMAGES[1])
+    assert digit.images[0].get_clim() == (0, 255)
+    assert bars.lines[0].get_xdata() == pytest.approx([0.25, 0.25, 0.5])
 
 
 def test_the_way_to_a_state_does_not_show(explorer):
@@ -92,7 +109,7 @@ def test_it_says_all_in_words(explorer):
         (dict(labels=LABELS[:1]), "labels: expected 2, one for each row of logits, got shape (1,)"),
         (dict(images=IMAGES[:1]), "images: expected 2 of shape (height, width), got shape (1, 28, 28)"),
         (dict(image=2), "image: expected 0 to 1, got 2"),
-        (dict(temperature=0.1), "temperature: expected 0.5 to 20.0, got 0.1"),
+        (dict(temperature=0.1), "temperature: expected 0.5 to 32.0, got 0.1"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, says):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qlib.huffman import code_lengths, codes, decode, encode, entropy
@@ -39,6 +39,7 @@ def test_bits_on_disk_by_hand():
     assert decode(bytes([0b01011000]), [1, 2, 2], 5).tolist() == [0, 1, 2, 0, 0]
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(COUNTS)
 def test_within_a_bit_of_the_entropy_and_complete(counts):
     lengths, counts = code_lengths(counts).astype(int), np.array(counts)
@@ -49,6 +50,7 @@ def test_within_a_bit_of_the_entropy_and_complete(counts):
         assert (0.5 ** lengths[lengths > 0]).sum() == 1  # no code is left unused
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=6))
 def test_no_other_prefix_code_is_shorter(counts):
     """Every set of lengths that Kraft's inequality allows, tried out."""
@@ -60,6 +62,7 @@ def test_no_other_prefix_code_is_shorter(counts):
     assert code_lengths(counts).astype(int) @ np.array(counts) == best
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(COUNTS)
 def test_no_code_begins_another(counts):
     lengths = code_lengths(counts)
@@ -68,6 +71,7 @@ def test_no_code_begins_another(counts):
     assert len(set(written)) == len(written)
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(st.lists(st.integers(0, 20), max_size=300))
 def test_back_again(symbols):
     lengths = code_lengths(np.bincount(symbols, minlength=21)) if symbols else np.array([1])

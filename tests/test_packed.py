@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qlib.packed import FewBits, Floats, Shared, dumps, loads, pack_bits, unpack_bits
@@ -25,6 +25,7 @@ def some_tensors(seed):
     return tensors, [shape] * 3
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(SEEDS)
 def test_back_again(seed):
     tensors, shapes = some_tensors(seed)
@@ -56,6 +57,7 @@ def test_many_equal_codes_are_short():
     assert len(dumps([Shared(codes, np.array([0.1]), 3)])) < 30  # zeros after the last value are not stored
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(st.lists(st.integers(0, 31), min_size=1), st.integers(5, 9))
 def test_bits_back_again(numbers, num_bits):
     packed = pack_bits(np.array(numbers), num_bits)
@@ -69,6 +71,7 @@ def test_what_is_restored_is_what_float16_holds():
     assert Shared(np.array([0, 2]), np.array([7.0, 0.1]), 4).restored().tolist() == [0, np.float32(np.float16(0.1))]
 
 
+@settings(deadline=None)  # a busy machine may take its time
 @given(SEEDS, st.data())
 def test_damage_is_refused_or_read_as_another_network(seed, data):
     """Never another exception, never another shape."""

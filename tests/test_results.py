@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qlib import results
-from qlib.results import Result, measure, read, summary, time_ratios, write
+from qlib.results import Result, measure, paired_difference, read, summary, time_ratios, write
 
 ROWS = [
     Result("pruned, ½", 0, 100, 60, 9_800, 9_850),
@@ -52,6 +52,24 @@ def test_summary_by_hand():
     assert both.accuracy == pytest.approx(0.983) and both.agreement == pytest.approx(0.986)
     assert both.spread == pytest.approx(0.006 / np.sqrt(2))  # two values 0.006 apart, n − 1
     assert one.seeds == 1 and one.accuracy == 0.99 and np.isnan(one.spread)
+
+
+def test_paired_differences_by_hand():
+    # 1, 2 and 6: mean 3, squares 4 + 1 + 9 = 14, variance 14 / 2 = 7, of the mean 7 / 3
+    ones, others = np.array([2.0, 0.0, 9.0]), np.array([1.0, -2.0, 3.0])
+    assert paired_difference(ones, others) == pytest.approx((3.0, np.sqrt(7 / 3)))
+    assert paired_difference(others, ones) == pytest.approx((-3.0, np.sqrt(7 / 3)))
+    seed = np.array([100.0, -50.0, 7.0])  # what a seed does to both of a pair cancels
+    assert paired_difference(ones + seed, others + seed) == pytest.approx((3.0, np.sqrt(7 / 3)))
+
+
+def test_paired_differences_refuse_what_is_no_pair():
+    with pytest.raises(ValueError, match=r"ones: expected shape \(n,\), n at least 2, got \(1,\)"):
+        paired_difference([1.0], [2.0])
+    with pytest.raises(ValueError, match=r"others: expected shape \(3,\), got \(2,\)"):
+        paired_difference([1.0, 2.0, 3.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="others: expected no NaN, got 1"):
+        paired_difference([1.0, 2.0], [1.0, np.nan])
 
 
 def test_the_standard_error_has_a_part_that_more_seeds_do_not_lessen():

@@ -1,6 +1,7 @@
 """Wrong answers to the exercises of lesson 06c, each with a piece of the sentence it must get."""
 
 import numpy as np
+import wrong_06c_more
 
 
 def mask_by(key, count=lambda s, n: round(s * n), largest=False):
@@ -231,3 +232,8 @@ RIGHT = {
     "6c.4": [96_000, 96_000.0],
     "6c.5": [nm_reshape, lambda w, n, m: groups(n, m, np.abs(w))],
 }
+
+for exercise_id, wrongs in wrong_06c_more.WRONG.items():
+    WRONG[exercise_id] |= {f"more: {name}": wrong for name, wrong in wrongs.items()}
+for exercise_id, answers in wrong_06c_more.RIGHT.items():
+    RIGHT[exercise_id] += answers

@@ -1,4 +1,4 @@
-"""Checks of the exercises 6c.1 to 6c.3, pruning: masks, bytes, schedule."""
+"""Checks of the exercises 6c.1 and 6c.3, pruning: masks, schedule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from qlib.exercises.asking import compare
 from qlib.pruning import gradual_sparsity, magnitude_mask
-from qlib.sparse import bitmap_bytes, csr_bytes
 
 
 def mask(answer, rng) -> None:
@@ -17,12 +16,16 @@ def mask(answer, rng) -> None:
         ([1.0, 1.0, -1.0, 1.0], 0.5),
         ([0.0, 0.0, 0.0, 5.0, 6.0, -7.0], 0.5),
         ([1.0, 2.0, 3.0, 4.0, 5.0], 0.3),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 0.3),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], 0.5),
+        ([0.0, 0.0, 0.0, 5.0], 0.25),
         ([1.0, 2.0, 3.0], 0.0),
         ([1.0, 2.0, 3.0], 1.0),
         ([[3.0, -1.0, 2.0], [-0.5, 0.25, 8.0]], 0.5),
     ]
     cases = [(np.array(w, np.float32), s) for w, s in small]
     cases += [(rng.normal(size=shape).astype(np.float32), 0.8) for shape in ((3, 3, 2, 4), (20, 5))]
+    cases += [(rng.integers(-2, 3, size=(30, 20)).astype(np.float32), 0.6)]  # many equal ones: is the sort stable?
     compare(
         answer,
         magnitude_mask,
@@ -43,11 +46,42 @@ def mask(answer, rng) -> None:
                 lambda w, s: np.abs(w) > s * np.abs(w).max()
             ),
             "of equal weights the first go: a plain sort may take any of them; sort with kind='stable'.": _last_first,
+            "this sort takes any of the equal weights; of equal ones the first go: kind='stable'.": (
+                lambda w, s: _places(w, np.argsort(np.abs(w), axis=None)[: round(s * w.size)])
+            ),
+            "`argpartition` takes any of the equal weights; of equal ones the first go: a stable `argsort`.": (
+                lambda w, s: _places(w, np.argpartition(np.abs(w), max(round(s * w.size), 1) - 1, axis=None), s)
+            ),
+            "this asks what is 0 afterwards; a weight that was 0 before may stay: set the mask itself.": (
+                lambda w, s: magnitude_mask(w, s) & (w != 0)
+            ),
+            "`argsort` says which weight comes at each rank, not which rank a weight has: use it as an index.": (
+                lambda w, s: (np.argsort(np.abs(w), axis=None, kind="stable") >= round(s * w.size)).reshape(w.shape)
+            ),
             "the count is cut off, not rounded: `round(sparsity * w.size)`.": lambda w, s: _counted(w, int(s * w.size)),
+            "the count is rounded up: `round(sparsity * w.size)`.": (
+                lambda w, s: _counted(w, int(np.ceil(s * w.size)))
+            ),
+            "`round` takes a tie to the even number, round(2.5) is 2; adding 0.5 takes one more.": (
+                lambda w, s: _counted(w, int(s * w.size + 0.5))
+            ),
+            "`len(w)` counts the rows; `w.size` counts the weights.": lambda w, s: _counted(w, round(s * len(w))),
+            "nothing should stay at sparsity 1: `order[-0:]` is all of them, not none.": (
+                lambda w, s: magnitude_mask(w, s) | (round(s * w.size) == w.size)
+            ),
+            "`percentile` counts in percent, and the sparsity is a share; and a threshold gives no exact count.": (
+                lambda w, s: np.abs(w) > np.percentile(np.abs(w), s)
+            ),
+            "one weight too few goes: `order[:k]` are k of them.": (
+                lambda w, s: _counted(w, max(round(s * w.size) - 1, 0))
+            ),
             "one weight too many goes: `order[:k]` are already k of them.": (
                 lambda w, s: _counted(w, round(s * w.size) + 1)
             ),
             "each column is ranked on its own; one ranking for the whole tensor is wanted.": _by_column,
+            "each row is ranked on its own: `axis=None` ranks the whole tensor.": (
+                lambda w, s: np.apply_along_axis(magnitude_mask, -1, w, s)
+            ),
         },
         otherwise="exactly round(sparsity * w.size) weights go, those with the smallest |w|.",
     )
@@ -56,6 +90,13 @@ def mask(answer, rng) -> None:
 def _counted(w, gone, by=None):
     stays = np.ones(w.size, bool)
     stays[np.argsort(np.abs(w) if by is None else by, axis=None, kind="stable")[:gone]] = False
+    return stays.reshape(w.shape)
+
+
+def _places(w, places, s=None):
+    """False at these places; with s, at so many of them."""
+    stays = np.ones(w.size, bool)
+    stays[places if s is None else places[: round(s * w.size)]] = False
     return stays.reshape(w.shape)
 
 
@@ -80,70 +121,6 @@ def _by_column(w, s):
     return np.apply_along_axis(magnitude_mask, 0, w, s)
 
 
-# ------------------------------------------------------------------ bytes
-
-
-def sizes(answer, rng) -> None:
-    """The check of 6c.2."""
-    small = [[[0, 5, 0, 0], [0, 0, 0, 0], [7, 0, 0, 9]], [[1, 2], [3, 4]], [[0, 0, 0]], [[1], [0], [0], [0], [2]]]
-    cases = [(np.array(w, np.float32),) for w in small]
-    for shape in ((7, 9), (16, 40)):
-        w = rng.normal(size=shape).astype(np.float32)
-        cases.append((w * (rng.random(shape) < 0.3),))
-
-    def right(w):
-        left = int(np.count_nonzero(w))
-        return 4 * w.size, csr_bytes(left, len(w)), bitmap_bytes(left, w.size)
-
-    def changed(place, function):
-        """`right`, but one of the three by another rule."""
-
-        def wrong(w):
-            found = list(right(w))
-            found[place] = function(w, int(np.count_nonzero(w)))
-            return tuple(found)
-
-        return wrong
-
-    compare(
-        answer,
-        right,
-        cases,
-        {
-            "dense: zeros take 4 bytes, too; a dense tensor stores all its numbers.": changed(0, lambda w, k: 4 * k),
-            "dense: this counts the numbers; each has 4 bytes.": changed(0, lambda w, k: w.size),
-            "CSR: where each row begins is missing: rows + 1 integers.": changed(1, lambda w, k: 8 * k),
-            "CSR: there is one start more than rows, for the end of the last.": changed(
-                1, lambda w, k: 8 * k + 4 * len(w)
-            ),
-            "CSR: the values are missing, or the columns; each value has both.": changed(
-                1, lambda w, k: 4 * k + 4 * len(w) + 4
-            ),
-            "this is COO, row and column for each value; CSR stores where each row begins instead.": changed(
-                1, lambda w, k: 12 * k
-            ),
-            "CSR: the starts are counted for the columns; there is one for each row, and one more.": changed(
-                1, lambda w, k: 8 * k + 4 * (w.shape[1] + 1)
-            ),
-            "CSR: an index has 32 bits, which are 4 bytes.": changed(1, lambda w, k: 4 * k + 32 * (k + len(w) + 1)),
-            "bitmap: the values are missing; the bits only say where they stand.": changed(
-                2, lambda w, k: -(-w.size // 8)
-            ),
-            "bitmap: one bit for each weight, eight in a byte; you count a whole byte for each.": changed(
-                2, lambda w, k: 4 * k + w.size
-            ),
-            "bitmap: the bits of the last byte are lost; round up.": changed(2, lambda w, k: 4 * k + w.size // 8),
-            "bitmap: each row would begin a new byte; the bits of all rows follow each other.": changed(
-                2, lambda w, k: 4 * k + len(w) * -(-w.shape[1] // 8)
-            ),
-            "bitmap: zeros need a bit, too, or nobody knows that they are there.": changed(
-                2, lambda w, k: 4 * k + -(-k // 8)
-            ),
-        },
-        otherwise="4 bytes for each stored value and index, a bit for each weight of the bitmap.",
-    )
-
-
 # ------------------------------------------------------------------ schedule
 
 
@@ -151,6 +128,7 @@ def schedule(answer, rng) -> None:
     """The check of 6c.3."""
     cases = [(0, 0, 4, 0.0, 0.8), (2, 0, 4, 0.0, 0.8), (4, 0, 4, 0.0, 0.8), (3, 2, 4, 0.0, 0.8), (2, 0, 4, 0.5, 0.9)]
     cases += [(9, 0, 4, 0.0, 0.8), (9, 2, 4, 0.25, 0.75), (0, 2, 4, 0.0, 0.8), (1, 5, 10, 0.1, 0.9)]
+    cases += [(5, 2, 4, 0.25, 0.75)]
     for step in (120, 260):
         cases.append((step, 100, int(rng.integers(170, 400)), 0.1, 0.95))
 
@@ -193,6 +171,32 @@ def schedule(answer, rng) -> None:
             ),
             "before `start` it is `initial`, and after the last step `final`; the cube goes on.": (
                 lambda t, t0, n, a, b: cubic((t - t0) / n, a, b)
+            ),
+            "it stands at `final` from start + steps on, not from `steps` on.": (
+                lambda t, t0, n, a, b: b if t >= n else cubic(done(t, t0, n), a, b)
+            ),
+            "this limits the sparsity to 0 … 1; limit the way that is done, `(step - start) / steps`.": (
+                lambda t, t0, n, a, b: min(max(cubic((t - t0) / n, a, b), 0), 1)
+            ),
+            "`//` cuts off what is left over: divide with `/`.": lambda t, t0, n, a, b: cubic(
+                done(t, t0, n) // 1, a, b
+            ),
+            "this is one step ahead: at `start` nothing of the rise is done yet.": (
+                lambda t, t0, n, a, b: cubic(done(t + 1, t0, n), a, b)
+            ),
+            "brackets: `(step - start) / steps`, or only `start` is divided.": (
+                lambda t, t0, n, a, b: cubic(min(max(t - t0 / n, 0), 1), a, b)
+            ),
+            "`* 3` is three times; the cube is `** 3`.": lambda t, t0, n, a, b: b + (a - b) * (1 - done(t, t0, n)) * 3,
+            "the sign: `initial - final` is added to `final`, so that the sparsity begins below it.": (
+                lambda t, t0, n, a, b: b + (b - a) * (1 - done(t, t0, n)) ** 3
+            ),
+            "after the last step it stays at `final`, which is not 1.": (
+                lambda t, t0, n, a, b: 1.0 if t > t0 + n else cubic(done(t, t0, n), a, b)
+            ),
+            "sparsities are shares from 0 to 1, not percent.": lambda t, t0, n, a, b: 100 * cubic(done(t, t0, n), a, b),
+            "before `start` it is `initial`, not yet `final`.": (
+                lambda t, t0, n, a, b: b if t < t0 else cubic(done(t, t0, n), a, b)
             ),
             "this is what is left of the rise; add it to `final`.": (
                 lambda t, t0, n, a, b: (a - b) * (1 - done(t, t0, n)) ** 3

@@ -1,10 +1,11 @@
-"""Exercises of lesson 06c, pruning: tasks, hints and solutions. The checks are in `checks06c` and its `_structure`."""
+"""Exercises of lesson 06c, pruning: tasks, hints and solutions. The checks are in `checks06c` and its two parts."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from qlib.exercises import checks06c as checks
+from qlib.exercises import checks06c_bytes as bytecounts
 from qlib.exercises import checks06c_structure as structure
 from qlib.exercises.engine import Exercise
 from qlib.exercises.predictions06c import PREDICTIONS
@@ -56,7 +57,7 @@ EXERCISES = {
     ),
     "6c.2": Exercise(
         task="Bytes of a matrix: dense, CSR, bitmap.",
-        check=checks.sizes,
+        check=bytecounts.sizes,
         right="a value costs 8 bytes in CSR, 4 in a bitmap, which pays a bit for each zero instead.",
         hints=(
             "Two counts are enough: how many weights there are, and how many are not zero. And the rows, for CSR.",

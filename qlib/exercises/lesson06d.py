@@ -1,4 +1,4 @@
-"""Exercises of lesson 06d, distillation: tasks, hints and solutions. The checks are in `qlib.exercises.checks06d`."""
+"""Exercises of lesson 06d, distillation: tasks, hints and solutions. The checks are in `checks06d*`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from qlib.distillation import softmax
 from qlib.exercises import checks06d as checks
+from qlib.exercises.checks06d_loss import loss
+from qlib.exercises.checks06d_pairs import paired
 from qlib.exercises.engine import Exercise
 from qlib.exercises.predictions06d import PREDICTIONS
 
@@ -49,7 +51,7 @@ EXERCISES = {
     ),
     "6d.2": Exercise(
         task="The loss of distillation, the mean over the images.",
-        check=checks.loss,
+        check=loss,
         right="labels meet the student at temperature 1, the teacher meets it at T.",
         hints=(
             "Two numbers for each image: −log of the label's probability, and Σ p log(p / q).",
@@ -72,7 +74,7 @@ EXERCISES = {
     ),
     "6d.4": Exercise(
         task="The mean of paired differences, and its standard error.",
-        check=checks.paired,
+        check=paired,
         right="what a seed does to both of a pair is gone from the differences.",
         hints=(
             "Subtract first: one difference for each seed.",

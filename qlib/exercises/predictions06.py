@@ -86,6 +86,13 @@ def _time(times):
     )
 
 
+def _flash(everything):
+    read = ("06a", "int8"), ("06a", "PCQAT"), ("06", "float32"), ("06d", "60,000 labels: teacher, T = 1, int8")
+    sizes = [everything[lesson][method].bytes for lesson, method in read]
+    shown = ", ".join(f"{size:,.0f}" for size in sizes)
+    return int(np.argmin(sizes)), f"Bytes as they are read: {shown}; 128 KB are {128 * 1024:,}."
+
+
 PREDICTIONS = {
     "6.zeros": Prediction(
         question="A network with four fifths of its weights at 0 is converted to int8. How large is the file beside "
@@ -99,10 +106,10 @@ PREDICTIONS = {
         "of these widths of a gap takes the fewest bytes?",
         options=tuple(f"{bits} bits" for bits in GAP_BITS),
         truth=_gap,
-        most="Narrow gaps look cheap. But the mean gap is about fifty zeros, and each filler costs a whole value.",
+        most="Narrow gaps look cheap. But the mean gap is about 55 zeros, and each filler costs a whole value.",
     ),
     "6.start": Prediction(
-        question="k-means for dense1, k = 15. Evenly spread values, or values as dense as the weights: from which "
+        question="k-means for dense1, k = 15. Evenly spread values, or more values where more weights are: from which "
         "start does it end with less error?",
         options=("the even start", "the dense start", "next to no difference"),
         truth=_start,
@@ -113,7 +120,8 @@ PREDICTIONS = {
         question="Which stream of dense1 does Huffman's code shorten more, as a share?",
         options=("the codes of 4 bits", "the gaps of 7 bits"),
         truth=_huffman,
-        most="Most think of the weights first. It depends only on how unevenly the symbols come.",
+        most="Short gaps come more often than long ones, and one thinks of them first. But some of the sixteen codes "
+        "never come at all, and the filler's comes often: only how unevenly the symbols come counts.",
     ),
     "6.stage": Prediction(
         question="Which of the three steps makes the file smaller by the largest factor?",
@@ -127,13 +135,6 @@ PREDICTIONS = {
         truth=_smallest,
         most="Who starts from the large network thinks in factors of it. The task needs far fewer weights.",
     ),
-    "6.noise": Prediction(
-        question="How many of all these methods are worse than float32 by more than noise?",
-        options=("less than a fifth", "about a third", "more than half"),
-        truth=_noise,
-        most="Compression must cost something, one thinks. Most of these networks were trained on as well, and gain "
-        "more than they lose; the controls show that the training does it.",
-    ),
     "6.time": Prediction(
         question="Which of these makes an inference clearly faster, in the kernels that we used?",
         options=(
@@ -143,6 +144,26 @@ PREDICTIONS = {
             "Deep Compression",
         ),
         truth=_time,
-        most="All four save bytes, and fewer bytes sound faster. But dense kernels multiply by zeros, too.",
+        most="All four make a download smaller, and smaller sounds faster. But dense kernels multiply by zeros, too.",
+    ),
+    "6.noise": Prediction(
+        question="How many of all these methods are worse than float32 by more than noise?",
+        options=("less than a fifth", "about a third", "more than half"),
+        truth=_noise,
+        most="Compression must cost something, one thinks. Most of these networks were trained on as well, and gain "
+        "more than they lose; the controls show that the training does it.",
+    ),
+    "6.flash": Prediction(
+        question="A microcontroller has 128 KB of flash, and reads the weights from it in place: there is no memory to "
+        "unpack them into. Which of these can it use?",
+        options=(
+            "the network in int8",
+            "PCQAT of lesson 06a, after gzip",
+            "Deep Compression's file",
+            "the student of lesson 06d in int8",
+        ),
+        truth=_flash,
+        most="The shortest file seems to need the least. But packed files are small only until they are used; what is "
+        "read in place has to be small as it stands.",
     ),
 }

@@ -66,8 +66,8 @@ PREDICTIONS = {
         question="On what share of the test images does the teacher give its first choice more than 99 %?",
         options=("about a third", "about two thirds", "more than nine in ten"),
         truth=_sure,
-        most="A network that errs on one image in a hundred might well be doubtful on many. Trained until it names "
-        "nearly all training images rightly, it is sure of nearly everything.",
+        most="A network that errs on one image in a hundred might well be doubtful on many. But training goes on "
+        "rewarding larger logits when the answer is right already. So it becomes sure of nearly everything.",
     ),
     "6d.order": Prediction(
         question="Can a temperature change which class comes first, second, or third?",
@@ -77,51 +77,53 @@ PREDICTIONS = {
         "the same positive number keeps their order.",
     ),
     "6d.direction": Prediction(
-        question="The teacher gives a class 10 %, the student one in a million. Which divergence is larger?",
+        question="The teacher gives the second class 10 %, the student one in a million. Which divergence is larger?",
         options=("KL(p ‖ q): the teacher in front", "KL(q ‖ p): the student in front", "about the same"),
         truth=_direction,
         most="It looks like a distance, and a distance is the same both ways. But each difference is weighted by the "
         "probability in front.",
     ),
     "6d.shrink": Prediction(
-        question="The temperature rises from 20 to 40. How many times smaller does the gradient of KL become, about?",
+        question="The temperature rises from 20 to 40. How many times smaller does the gradient of KL become, "
+        "(1/T)(q − p), about?",
         options=("it stays", "2 times", "4 times", "16 times"),
         truth=_shrink,
-        most="One counts the 1/T in front, and forgets that the probabilities come closer to each other, too.",
+        most="Most count the 1/T in front alone. But q and p come closer to each other, too.",
     ),
     "6d.wrong": Prediction(
-        question="The teacher errs on 1.2 % of the test images. And this student, a 58th as large, that learned from "
-        "labels alone?",
+        question="The teacher is wrong on 1.2 % of the test images. And the student that learned from all labels "
+        "alone, with a 58th of the parameters?",
         options=("1 %", "2 %", "10 %", "40 %"),
         truth=_wrong,
-        most="One expects that accuracy follows size. Most of the teacher's parameters serve the last images.",
+        most="One expects that accuracy falls as the network shrinks. It does, but by about one percent only.",
     ),
     "6d.many": Prediction(
-        question="All 60,000 labels are there. Does the teacher at T = 4 help on top?",
+        question="All 60,000 labels are there. Does the teacher at T = 4 make the student more accurate than labels "
+        "alone?",
         options=("yes, clearly", "no, it clearly harms", "it can't be told from noise"),
         truth=_many,
-        most="The paper's title is a promise that it helps. It says that for its networks. Here student, task and "
+        most="The paper reports that it helps, and so it did for the networks of the paper. Here student, teacher and "
         "length of training are others.",
     ),
     "6d.few": Prediction(
-        question="Only 1,000 images, with labels. How much accuracy does the teacher at T = 4 add?",
+        question="Only 1,000 images, with labels. How much accuracy does the teacher at T = 4 add to the labels alone?",
         options=("less than 0.5 %", "0.5 to 1.5 %", "more than 1.5 %"),
         truth=_few,
-        most="After the last result one expects little. But where labels are few, each soft target says more than "
-        "its label.",
+        most="After the last result one expects little. But a soft target says more than a label, and where labels are "
+        "few, that counts.",
     ),
     "6d.threes": Prediction(
-        question="A student never sees an image of a 3, only what the teacher at T = 4 says of the other digits. How "
-        "many of the test set's threes does it name rightly?",
+        question="A student never sees an image of a 3. It sees the other digits, their labels, and what the teacher "
+        "at T = 4 says of them. How many of the test set's threes does it name rightly?",
         options=("none", "about 10 %", "about a third", "more than half"),
         truth=_threes,
-        most="What it never saw it cannot know, one thinks. But of many an 8, a 5 or a 2 the teacher says how much of "
-        "a 3 is in it.",
+        most="What it never saw it cannot know, one thinks. But of each image the teacher says how much of a 3 is in "
+        "it.",
     ),
     "6d.file": Prediction(
         question="The student has 58 times fewer parameters. How many times smaller is its float32 file?",
         options=("fewer than 52 times", "about 58 times", "more than 64 times"),
         truth=_file,
-        most="Bytes are counted as if a file held parameters alone. It also says which operators run, on what.",
+        most="Most count as if a file held parameters alone. It also says which operators run, on what.",
     ),
 }
