@@ -13,7 +13,7 @@ import numpy as np
 from qlib.arguments import as_array, as_float32
 
 QMIN, QMAX = -128, 127  # int8
-EPS = np.finfo(np.float32).eps  # 2⁻²³: the least scale that torchao and PyTorch's observers give
+EPS = np.finfo(np.float32).eps  # 2⁻²³: the least scale that torchao's quantize_ and PyTorch's observers give
 Rule = Callable[[np.ndarray, float, int], np.ndarray]
 
 

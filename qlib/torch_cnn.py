@@ -199,10 +199,18 @@ def torchao_networks(network: torch.nn.Module) -> dict[str, torch.nn.Module]:
 
 
 def save_program(network: torch.nn.Module) -> bytes:
-    """The exported program as the bytes of a `.pt2` file, which needs no Python code of the network."""
+    """The exported program as the bytes of a `.pt2` file, which needs no Python code of the network.
+
+    PyTorch notes for each operator which lines of which file made it and from which object in memory. That goes: it
+    would make the file's size depend on the folder that the workbook lies in.
+    """
     torch, file = import_torch(), io.BytesIO()
+    program = _export(network)
+    for node in program.graph.nodes:
+        for note in ("stack_trace", "from_node"):
+            node.meta.pop(note, None)
     with quiet():
-        torch.export.save(_export(network), file)
+        torch.export.save(program, file)
     return file.getvalue()
 
 

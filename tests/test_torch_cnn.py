@@ -1,19 +1,22 @@
 """The CNN in PyTorch and ONNX Runtime, and the rules of `qlib.parity` against these engines."""
 
 import copy
+import io
 import platform
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
 import qlib
 from qlib import choose_qparams, onnx_cnn, parity, quantize, torch_cnn
-from qlib.mnist import quiet
+from qlib.mnist import DATA, quiet
 
 torch = torch_cnn.import_torch()
 F32 = np.float32
+TOOLS = DATA / "tools"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -163,6 +166,15 @@ def test_no_scale_of_pt2e_is_below_2_to_the_minus_12(network, images):
 def test_a_program_comes_back_as_it_was(static, images):
     file = torch_cnn.save_program(static)
     assert np.array_equal(torch_cnn.logits(torch_cnn.load_program(file), images), torch_cnn.logits(static, images))
+
+
+def test_a_program_names_no_folder_of_this_machine(static):
+    """Otherwise its size would change with the folder, and a file made on one machine would tell of it on another."""
+    for file in (torch_cnn.save_program(static), *(path.read_bytes() for path in TOOLS.glob("06b_*.pt2"))):
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            graph = next(archive.read(name) for name in archive.namelist() if name.endswith("model.json"))
+        assert b"quantize_per_tensor" in graph
+        assert b".py" not in graph and b"graph_id" not in graph
     assert len(file) < 320_000 < len(torch_cnn.save_state(torch_cnn.build()))
 
 
@@ -200,6 +212,12 @@ def onnx_file(network):
 def test_onnx_gives_the_same_outputs(onnx_file, network, images):
     assert np.abs(onnx_cnn.run(onnx_file, images.numpy()) - torch_cnn.logits(network, images)).max() < 1e-4
     assert onnx_cnn.operators(onnx_file).count("Relu") == 3
+
+
+def test_an_onnx_file_names_no_folder_of_this_machine(onnx_file, images):
+    for file in (onnx_file, onnx_cnn.static_int8(onnx_file, images.numpy()[:2])):
+        assert b"conv1.weight" in file
+        assert b".py" not in file and b"stack_trace" not in file
 
 
 @pytest.mark.parametrize("per_channel", [True, False])

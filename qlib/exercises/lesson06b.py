@@ -1,10 +1,11 @@
-"""Exercises of lesson 06b, PyTorch: tasks, hints and solutions. The checks are in `qlib.exercises.checks06b`."""
+"""Exercises of lesson 06b, PyTorch: tasks, hints and solutions. The checks: `checks06b`, `checks06b_codes`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from qlib.exercises import checks06b as checks
+from qlib.exercises import checks06b_codes as coding
 from qlib.exercises.engine import Exercise
 from qlib.exercises.predictions06b import PREDICTIONS
 
@@ -59,7 +60,7 @@ EXERCISES = {
     ),
     "6b.3": Exercise(
         task="The code of 2.5 with Δ = 1 and z = 3: from fake_quantize…, and from quantize_per_tensor.",
-        check=checks.codes,
+        check=coding.codes,
         right="with an even zero point both would give the same code: then a half goes the same way in both.",
         hints=(
             "One rounds 2.5 and adds 3. The other adds, and rounds 5.5.",
@@ -70,7 +71,7 @@ EXERCISES = {
     ),
     "6b.4": Exercise(
         task="The codes of torch.quantize_per_tensor on x86: multiply and add at once, then round.",
-        check=checks.fused,
+        check=coding.fused,
         right="the engine's codes to the last one; on the lesson's images tens of thousands are not qlib's.",
         hints=(
             "The order is: times 1/Δ, plus z, round, clip. Where does float32 round in between?",
