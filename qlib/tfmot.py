@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 128
 STAGE = 234  # batches of one stage of training: half a pass over the 60,000 images
+FEW = 10  # batches: for fewer, building TensorFlow's graph takes longer than doing without
 LAYERS = ("conv1", "conv2", "dense1", "dense2")  # those with weights
 Progress = Callable[[int], object]
 
@@ -88,7 +89,11 @@ def train(
     if progress:
         callbacks.append(tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress(batch + 1)))
     falling = tf_keras.optimizers.schedules.CosineDecay(rate, steps)
-    model.compile(optimizer=tf_keras.optimizers.Adam(falling), loss="sparse_categorical_crossentropy")
+    model.compile(
+        optimizer=tf_keras.optimizers.Adam(falling),
+        loss="sparse_categorical_crossentropy",
+        run_eagerly=steps < FEW,
+    )
     with quiet():
         model.fit(images[order], labels[order], batch_size=BATCH, shuffle=False, verbose=0, callbacks=callbacks)
 

@@ -47,7 +47,8 @@ EXERCISES = {
     "6a.2": Exercise(
         task="Bytes of dense1's kernel as numbers of centroids, with the centroids.",
         check=checks.bytes_,
-        right="half of int8's 204,800 bytes, and an eighth of float32's; the table of centroids hardly counts.",
+        right="half of int8's 204,800 bytes, and the table hardly counts. gzip made less of the whole file: some "
+        "numbers come far more often than others, and it gives those fewer than 4 bits.",
         hints=(
             "How many bits does a number from 0 to 15 need?",
             "4 bits, so two weights share a byte. A float32 takes 4 bytes.",

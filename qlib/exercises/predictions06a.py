@@ -117,7 +117,8 @@ PREDICTIONS = {
         most="Equal weights stay equal, so the zeros stay together. But nobody said that their value stays 0.",
     ),
     "6a.control": Prediction(
-        question="QAT against the control, which was trained as long as a float network. Which is better at 8 bits?",
+        question="QAT, against the control of one stage: a float network that was trained as long, and then converted. "
+        "Which names more images rightly?",
         options=("QAT, clearly", "no difference beyond the noise", "the control, clearly"),
         truth=_control,
         most="QAT is compared with the network before it, and the gain of training on is booked to it.",
