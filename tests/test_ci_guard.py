@@ -30,13 +30,12 @@ SKIPS = {
 
 
 def pytest_in(folder, *options, ci):
-    """Run pytest in `folder`, with nothing of the pytest that runs this test."""
+    """Run pytest in `folder`, with nothing of the pytest that runs this test, and no plugin that isn't named."""
     shutil.copy(ROOT / "conftest.py", folder)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_") and k not in ("CI", "BUILD_NUMBER")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}", *options]
-    return subprocess.run(
-        command, cwd=folder, env=inherited | ({"CI": "1"} if ci else {}), capture_output=True, text=True, timeout=120
-    )
+    env = inherited | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | ({"CI": "1"} if ci else {})
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("source", SKIPS.values(), ids=SKIPS)
@@ -75,7 +74,7 @@ def test_a_skipped_notebook_cell_is_a_failure_in_ci_only(tmp_path):
     cells[0].metadata.tags = ["nbval-skip"]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "lesson.ipynb")
-    options = ("--nbval", "--nbval-current-env", "-rs")
+    options = ("-p", "nbval.plugin", "--nbval", "--nbval-current-env", "-rs")
     at_home = pytest_in(tmp_path, *options, ci=False)
     assert at_home.returncode == 0, at_home.stdout + at_home.stderr
     assert "1 passed, 1 skipped" in at_home.stdout
