@@ -1,10 +1,14 @@
-"""How long does one image take in each file of lessons 06 to 06d? Writes data/results/latency.json.
+"""How long does one image take in each file of lessons 05 to 06d? Writes data/results/latency.json.
 
-    python data/measure_latency.py
+    python data/measure_latency.py [LESSON …]
 
 Each file is run beside the float32 file of the same engine, LiteRT with XNNPACK or ONNX Runtime, on one thread; they
-take turns, and the median of the ratios counts. Needs the extra `pytorch`. Takes a minute; the machine should be idle.
+take turns, and the median of the ratios counts. With lessons, such as 05, only theirs are measured, and the others
+stay as they are. Needs the extra `pytorch`. Takes a minute; the machine should be idle.
+Then run `python data/collect_results.py`.
 """
+
+import sys
 
 import numpy as np
 
@@ -64,6 +68,8 @@ def tflite_files(samples: np.ndarray) -> dict[tuple[str, str], bytes]:
     """What runs in LiteRT, by lesson and method; float32 first."""
     cnn = load_cnn()
     files = {("06", "float32"): to_tflite(cnn, "float32")}
+    for format in deploy.FORMATS:
+        files["05", format] = to_tflite(cnn, format, samples=samples if format.startswith("int") else None)
     files["06a", "int8"] = to_tflite(cnn, "int8", samples=samples)
     files |= {("06a", method): tfmot_files.shipped_file(name) for method, name in TFMOT.items()}
     whole = cnn.get_weights()
@@ -92,18 +98,22 @@ def onnx_files(samples: np.ndarray) -> dict[tuple[str, str], bytes]:
 
 
 def main() -> None:
+    only = sys.argv[1:]
     (x_train, _), (x_test, _) = load_mnist()
     samples, image = x_train[:300, ..., None].astype(np.float32) / 255, x_test[:1, ..., None].astype(np.float32) / 255
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = results.read_latency() if only else {}
     channels_first = samples.transpose(0, 3, 1, 2), image.transpose(0, 3, 1, 2)
     for files, start, shown in (
         (tflite_files(samples), litert, image),
         (onnx_files(channels_first[0]), onnx_runtime, channels_first[1]),
     ):
-        ratios = results.time_ratios([start(file, shown) for file in files.values()], ROUNDS)
-        for (lesson, method), ratio in zip(files, ratios, strict=True):
-            found.setdefault(lesson, {})[method] = round(float(ratio), 2)
-            print(f"{lesson:4} {method:40} {ratio:.2f}")
+        reference, *others = files
+        measured = [reference, *(name for name in others if not only or name[0] in only)]
+        ratios = results.time_ratios([start(files[name], shown) for name in measured], ROUNDS)
+        for (lesson, method), ratio in zip(measured, ratios, strict=True):
+            if not only or lesson in only:
+                found.setdefault(lesson, {})[method] = round(float(ratio), 2)
+                print(f"{lesson:4} {method:40} {ratio:.2f}")
     results.write_latency(found)
 
 

@@ -120,12 +120,12 @@ def nm_bytes(size: int, n: int, m: int, value_bits: int = 32) -> int:
 def gradual_sparsity(
     step: int, *, steps: int, final: float, start: int = 0, initial: float = 0.0, power: float = 3
 ) -> float:
-    """s_f + (s_i − s_f)(1 − (t − t₀)/T)³: fast at first, slow at the end. Before `start` s_i, after `steps` more s_f.
+    """s_f + (s_i − s_f)(1 − (t − t₀)/(t₁ − t₀))³: fast at first, slow at the end. Before t₀ it is s_i, after t₁ s_f.
 
     Parameters
     ----------
     step : t, the number of the training step
-    steps : T, over how many steps it rises (nΔt in the paper)
+    steps : t₁ − t₀, over how many steps it rises (nΔt in the paper)
     final, initial : s_f and s_i, shares from 0 to 1
     start : t₀
     power : the exponent, 3 in the paper

@@ -148,7 +148,7 @@ def summary(results: Sequence[Result]) -> dict[str, Summary]:
             seeds=len(rows),
             bytes=float(np.mean([row.bytes for row in rows])),
             gzip=float(np.mean([row.gzip for row in rows])),
-            accuracy=float(shares.mean()),
+            accuracy=float(np.mean([row.right for row in rows])) / IMAGES,  # of counts: equal ones stay equal
             spread=float(shares.std(ddof=1)) if len(rows) > 1 else float("nan"),
             agreement=float(np.mean([row.agree for row in rows])) / IMAGES,
         )

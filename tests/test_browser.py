@@ -68,6 +68,27 @@ def test_training_shows_its_progress_and_the_explorer_of_lesson_04_answers(lab, 
     page.close()
 
 
+def test_a_link_of_lesson_07_leads_to_its_cell(lab, browser):
+    """A click opens the lesson; once it is loaded, a click goes to the cell."""
+    table = "linked([point for point in collect() if point.method.startswith('QAT, 2 bits')])"
+    imports = "from qlib.frontier import collect\nfrom qlib.frontier_plots import linked\n"
+    write_notebook(lab, "07links.ipynb", imports + table)
+    page = open_page(browser)
+    run_all(page, lab, "07links.ipynb")
+    link = page.get_by_role("link", name="qat-table").first
+    cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text="shipped, control_kernels ="))
+    for _ in range(10):
+        page.locator(".lm-TabBar-tab", has_text="07links.ipynb").click()
+        link.click()
+        page.locator(".lm-TabBar-tab", has_text="04_mnist.ipynb").wait_for(timeout=30_000)
+        page.wait_for_timeout(4_000)
+        if page.locator("#jp-main-statusbar", has_text="04_mnist.ipynb").count() and cell.count() and cell.is_visible():
+            break
+    expect(cell).to_be_in_viewport()
+    assert page.complaints == []
+    page.close()
+
+
 def test_lesson_01_reaches_the_end_and_its_panel_answers(lab, browser):
     page = open_page(browser)
     run_all(page, lab, "01_background.ipynb")
@@ -195,10 +216,11 @@ def test_every_choice_can_be_made(lesson, name):
 
 
 def test_the_explorers_of_the_tools_answer(lab, browser):
-    """Those of lessons 06, 06c and 06d, on small inputs: each slider by keyboard, to both ends."""
+    """Those of lessons 06, 06c, 06d and 08, on small inputs: each slider by keyboard, to both ends."""
     setup = """
 import numpy as np
 import qlib
+from qlib.choose_widgets import ChooseExplorer
 from qlib.distillation_widgets import TemperatureExplorer
 from qlib.pruned import PrunedNetwork
 from qlib.pruning_widgets import SparsityExplorer
@@ -210,6 +232,7 @@ _, (x, y) = qlib.load_mnist()
 network = PrunedNetwork(qlib.load_cnn().get_weights(), x[::50, ..., None] / np.float32(255), y[::50])
 """
     cells = [
+        "ChooseExplorer(budget=50_000, points=1)",
         "SharingExplorer({'sparse': sparse})",
         "SparsityExplorer(network, ['a', 'b', 'c', 'd'])",
         "TemperatureExplorer(rng.normal(size=(9, 10)) * 4, y[:9], x[:9])",
@@ -217,7 +240,8 @@ network = PrunedNetwork(qlib.load_cnn().get_weights(), x[::50, ..., None] / np.f
     page = open_page(browser)
     write_notebook(lab, "tools.ipynb", setup.strip(), *cells)
     run_all(page, lab, "tools.ipynb")
-    for name, sliders in {"SharingExplorer": 2, "SparsityExplorer": 4, "TemperatureExplorer": 2}.items():
+    explorers = {"ChooseExplorer": 2, "SharingExplorer": 2, "SparsityExplorer": 4, "TemperatureExplorer": 2}
+    for name, sliders in explorers.items():
         assert_sliders_answer(explorer(page, name), sliders, parts=2)
     assert page.complaints == []
     page.close()

@@ -326,6 +326,6 @@ def test_unknown_ids_are_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"exercise_id: expected one of \['9.1', '9.2'\], got '9.3'"):
         check("9.3", 1)
     monkeypatch.undo()
-    for lesson in ("x", 8, "6z"):
-        with pytest.raises(ValueError, match=r"lesson: expected one of 1, 2, 3, 4, 5, 6, 6a, 6b, 6c, 6d, got"):
+    for lesson in ("x", 9, "6z"):
+        with pytest.raises(ValueError, match=r"lesson: expected one of 1, 2, 3, 4, 5, 6, 6a, 6b, 6c, 6d, 7, 8, got"):
             progress(lesson)

@@ -91,8 +91,10 @@ EXERCISES = {"qlib.exercises.asking", "qlib.exercises.engine", "qlib.exercises.p
 LESSON = EXERCISES | {
     f"qlib.{name}"
     for name in (
-        *("background", "budget", "fixedpoint", "formats", "mixed", "plots", "tflite"),
-        *("clusters", "distillation", "huffman", "parity", "pruning", "results", "sparse"),
+        *("background", "budget", "fixedpoint", "formats", "mixed", "tflite"),
+        *("choose", "clusters", "distillation", "frontier", "huffman", "parity", "pruning", "results", "sparse"),
+        *("compensate", "equalize"),
+        *("groups", "mx", "nf4", "small_floats", "smooth"),
     )
 }
 # file: (what of qlib it may import, what else at its top, what else inside its functions); the table of DESIGN.md
@@ -128,6 +130,8 @@ FLOORS = {
         {"numpy"},
         {"tensorflow", "keras", "ai_edge_litert", "flatbuffers"},
     ),
+    "transformer": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, set()),
+    "smooth": ({ARGUMENTS, "qlib.affine", "qlib.transformer"}, {"numpy"}, set()),
     "mixed": ({ARGUMENTS, "qlib.affine", "qlib.calibrate"}, {"numpy"}, set()),
     "results": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, set()),
     "distillation": ({ARGUMENTS, "qlib.mixed"}, {"numpy"}, set()),
@@ -148,6 +152,14 @@ FLOORS = {
     "pruned": ({ARGUMENTS, "qlib.mixed", "qlib.mnist", "qlib.pruning", "qlib.sparse"}, {"numpy"}, {"keras"}),
     "clusters": ({ARGUMENTS}, {"numpy"}, set()),
     "packed": ({ARGUMENTS, "qlib.huffman", "qlib.sparse"}, {"numpy"}, set()),
+    "layer_inputs": ({ARGUMENTS, "qlib.mixed"}, {"numpy"}, set()),
+    "compensate": ({ARGUMENTS, "qlib.affine", "qlib.qparams"}, {"numpy"}, set()),
+    "adaround": ({ARGUMENTS, "qlib.compensate", "qlib.qparams"}, {"numpy"}, set()),
+    "equalize": ({ARGUMENTS}, {"numpy"}, set()),
+    "groups": ({ARGUMENTS, "qlib.affine"}, {"numpy"}, set()),
+    "nf4": ({ARGUMENTS, "qlib.clusters", "qlib.groups"}, {"numpy"}, set()),
+    "small_floats": ({ARGUMENTS}, {"numpy"}, set()),
+    "mx": ({"qlib.groups", "qlib.small_floats"}, {"numpy"}, set()),
     "aware": ({ARGUMENTS, "qlib.mnist"}, {"numpy"}, {"keras", "tensorflow"}),
     "tiny": ({ARGUMENTS, "qlib.aware", "qlib.mnist", "qlib.packed"}, {"numpy"}, {"keras"}),
     "deep_compression": (
@@ -158,7 +170,10 @@ FLOORS = {
     "budget": ({ARGUMENTS, "qlib.tflite"}, {"numpy"}, set()),
     "background": ({ARGUMENTS, "qlib.budget"}, set(), set()),
     "formats": ({ARGUMENTS}, {"numpy", "ml_dtypes"}, set()),
+    "frontier": ({ARGUMENTS, "qlib.results"}, {"numpy"}, set()),
+    "choose": ({ARGUMENTS, "qlib.results"}, set(), set()),
     "plots": (CORE, {"numpy", "matplotlib"}, set()),
+    "frontier_plots": ({"qlib.frontier", "qlib.plots"}, {"numpy", "matplotlib"}, set()),
     "drawing": ({ARGUMENTS, "qlib.plots"}, {"numpy", "anywidget", "traitlets"}, set()),
     "explorer": (CORE | {"qlib.plots"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
     "widgets": (CORE | {"qlib.plots", "qlib.explorer"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
@@ -191,6 +206,18 @@ FLOORS = {
     "sharing_widgets": (
         {ARGUMENTS, "qlib.clusters", "qlib.error", "qlib.explorer", "qlib.huffman", "qlib.packed", "qlib.sparse"},
         {"numpy", "ipywidgets", "matplotlib"},
+        set(),
+    ),
+    "frontier_widgets": (
+        {"qlib.explorer", "qlib.frontier", "qlib.frontier_plots"},
+        {"numpy", "ipywidgets"},
+        set(),
+    ),
+    "smooth_widgets": ({ARGUMENTS, "qlib.explorer", "qlib.smooth"}, {"numpy", "ipywidgets"}, set()),
+    "choose_widgets": ({"qlib.choose", "qlib.explorer"}, {"numpy", "ipywidgets", "matplotlib"}, set()),
+    "block_widgets": (
+        {ARGUMENTS, "qlib.error", "qlib.explorer", "qlib.groups", "qlib.mx", "qlib.nf4"},
+        {"numpy", "ipywidgets"},
         set(),
     ),
     "exercises.asking": (set(), {"numpy"}, set()),
@@ -267,6 +294,71 @@ def test_a_file_imports_only_what_stands_below_it(path):
     assert top_own | functions_own <= own
     assert top_others <= at_the_top
     assert functions_others <= at_the_top | in_functions
+
+
+# The table of floors in DESIGN.md, which isn't part of this repository: a file's floor, what of these it may import.
+DESIGN = {
+    "affine": (1, set()),
+    "fixedpoint": (2, set()),
+    "tflite": (2, set()),
+    "error": (2, {"affine"}),
+    "calibrate": (3, {"affine", "error"}),
+    "mnist": (4, {"affine"}),
+    "deploy": (4, {"affine"}),
+    "integer": (4, {"fixedpoint", "tflite"}),
+    "plots": (5, {"affine", "calibrate", "error"}),
+    "exercises.lesson": (6, {"affine", "calibrate", "error"}),
+    "widgets": (6, {"plots"}),
+}
+BEYOND = {  # what a file may import although its line of the table doesn't name it, and why
+    "deploy": {"mnist": "it loads TensorFlow by the same function", "tflite": "it reads what the converter wrote"},
+    "exercises.lesson": {
+        "fixedpoint": "it asks for requantization (lesson 04)",
+        "tflite": "it asks what a file holds (lessons 02 and 05)",
+    },
+    "widgets": dict.fromkeys(("affine", "calibrate", "error"), "plots stands on them"),
+}
+
+
+def below(name):
+    """The files that a file may import, by their names in FLOORS."""
+    return {own.removeprefix("qlib.") for own in FLOORS[name][0]}
+
+
+def reached(name):
+    """All files below a file: what it may import, and what that may import in turn."""
+    return below(name).union(*map(reached, below(name)))
+
+
+def height(name):
+    """The floor of a file, counted from the ground: one above the highest that it may import."""
+    return 1 + max(map(height, below(name)), default=0)
+
+
+@pytest.mark.parametrize("name", DESIGN)
+def test_the_floors_are_those_of_the_design(name):
+    floor, allowed = DESIGN[name]
+    assert below(name) & set(DESIGN) <= allowed | set(BEYOND.get(name, {}))
+    assert all(DESIGN[other][0] <= floor for other in reached(name) & set(DESIGN))
+    assert FLOORS[name][1] <= {"numpy"} | ({"matplotlib", "ipywidgets"} if floor >= 5 else set())
+
+
+def test_what_goes_beyond_the_design_is_needed():
+    for name, more in BEYOND.items():
+        assert set(more) <= below(name) and not set(more) & DESIGN[name][1]
+
+
+def test_every_import_goes_strictly_down():
+    """Formulas at the bottom, pictures above them, what moves on top. (The package itself is no floor.)"""
+    heights = {name: height(name) for name in list(FLOORS)[:-1]}
+    for name in heights:
+        assert all(heights[other] < heights[name] for other in below(name))
+    drawing = {name for name in heights if FLOORS[name][1] & {"matplotlib", "ipywidgets", "anywidget"}}
+    panels = {name for name in drawing if "ipywidgets" in FLOORS[name][1] and not name.startswith("exercises")}
+    assert heights["affine"] < heights["error"] < heights["calibrate"] < heights["plots"] < heights["explorer"]
+    assert all(heights[name] > heights["explorer"] for name in panels - {"explorer"})
+    for name in set(heights) - drawing - {"exercises", "exercises.lesson"}:
+        assert not reached(name) & drawing, f"{name} holds formulas, and may not import what draws"
 
 
 def test_no_floor_imports_one_above_it():

@@ -16,13 +16,15 @@ GAP_BITS = (3, 5, 7)
 SIZES = (100_000, 20_000, 5_000, 1_000)  # bytes
 
 
-def _zeros(rows):
-    """From the rows of lesson 06a: int8 files, with and without pruning."""
-    found = summary(rows)
-    pruned, plain = (next(s for name, s in found.items() if name.startswith(start)) for start in ("pruned", "int8"))
-    place = nearest(pruned.bytes / plain.bytes, (1, 0.5, 0.2))
-    figures = f"{pruned.bytes:,.0f} bytes with the zeros, {plain.bytes:,.0f} without; after gzip "
-    return place, figures + f"{pruned.gzip:,.0f} and {plain.gzip:,.0f}."
+def _map(rows):
+    """From {lesson: its rows}: one file of each."""
+    files = (
+        *(("06a", "pruned 80 %"), ("06b", "torchao weight-only")),
+        *(("06c", "half the filters, fine-tuned"), ("06d", "60,000 labels: teacher, T = 1")),
+    )
+    sizes = [summary(rows[lesson])[method].bytes for lesson, method in files]
+    least, second = sorted(sizes)[:2]
+    return int(np.argmin(sizes)), f"The next one is {second / least:.0f} times as large."
 
 
 def _gap(w):
@@ -94,12 +96,17 @@ def _flash(everything):
 
 
 PREDICTIONS = {
-    "6.zeros": Prediction(
-        question="A network with four fifths of its weights at 0 is converted to int8. How large is the file beside "
-        "that of the network without zeros?",
-        options=("as large", "half as large", "a fifth as large"),
-        truth=_zeros,
-        most="Zeros look like nothing. But each is a code of one byte, like any other.",
+    "6.map": Prediction(
+        question="Which of these files is the smallest, as it is, without gzip?",
+        options=(
+            "pruned, four fifths of the weights are 0, in int8",
+            "the dense layers in int8, by torchao",
+            "half of the filters removed, in float32",
+            "a student of a large teacher, in float32",
+        ),
+        truth=_map,
+        most="Tools that change numbers come to mind first. But what counts first is how many numbers there are, and "
+        "only the student was chosen small from the start.",
     ),
     "6.gap": Prediction(
         question="dense1 keeps 2 of 100 weights. Values are float32, 32 bits. Which "

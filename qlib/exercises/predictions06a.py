@@ -19,9 +19,11 @@ def _half(schedule):
     return nearest(share, (0.4, 0.6, 0.7, 0.8)), f"After 50 of 100 batches {share:.0%} are pruned."
 
 
-def _bytes(files):
-    sizes = len(files["pruned 80 %"]), len(files["int8"])
-    return int(np.digitize(sizes[0] / sizes[1], (0.35, 0.9))), f"{sizes[0]:,} bytes, and {sizes[1]:,} before."
+def _dead(kernel):
+    """From the codes of conv1, (filters, 3, 3, 1)."""
+    dead, zeros = int(np.sum(~kernel.any(axis=(1, 2, 3)))), float(np.mean(kernel == 0))
+    chance = len(kernel) * zeros ** kernel[0].size
+    return int(np.digitize(dead, (2, 8, 16))), f"{dead} of {len(kernel)}. By chance it would be {chance:.0f}."
 
 
 def _sixteen(distinct):
@@ -77,11 +79,13 @@ PREDICTIONS = {
         truth=_half,
         most="Half of the time is taken for half of the way. The cube makes it fast at first.",
     ),
-    "6a.bytes": Prediction(
-        question="Four of five weights are zero. How large is the int8 file, against that of the network before?",
-        options=("about a fifth", "about half", "as large as before"),
-        truth=_bytes,
-        most="What is zero seems to be gone. It is stored like any other number.",
+    "6a.dead": Prediction(
+        question="conv1 has 32 filters of nine weights each. Four fifths of its 288 weights are zero, those nearest to "
+        "0. How many of its filters have lost all nine?",
+        options=("none", "about 4", "about 11", "about 20"),
+        truth=_dead,
+        most="One thinks that zeros lie anywhere, as if drawn by lot. But some filters have small weights throughout, "
+        "and magnitude takes all nine.",
     ),
     "6a.sixteen": Prediction(
         question="dense1 has 16 different float weights. How many different codes has it in the int8 file, if each of "

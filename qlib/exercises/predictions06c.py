@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qlib.exercises.prediction import Prediction
+from qlib.exercises.prediction import Prediction, nearest
+from qlib.results import gzip_bytes
 from qlib.sparse import bitmap_bytes, csr_bytes
 
 
@@ -20,8 +21,8 @@ def _ranking(shares):
 
 
 def _file(dense, zeros):
-    ratio = len(zeros) / len(dense)
-    return int(np.digitize(ratio, (0.25, 0.8))), f"{len(dense):,} bytes before, {len(zeros):,} after."
+    ratio = gzip_bytes(zeros) / gzip_bytes(dense)
+    return nearest(ratio, (0.1, 0.2, 0.4)), f"{len(zeros):,} bytes, as before; after gzip {ratio:.0%}."
 
 
 def _time(ratio):
@@ -103,10 +104,11 @@ PREDICTIONS = {
         most="The same share for each looks fair. But conv1 has few weights, and needs most of them.",
     ),
     "6c.file": Prediction(
-        question="Nine of ten weights are 0 now. How large is the float32 file?",
-        options=("about a tenth", "about half", "as large as before"),
+        question="Nine of ten weights are 0 now. Both float32 files are packed by gzip. How large is the one with the "
+        "zeros, beside the other?",
+        options=("about a tenth", "about a fifth", "about two fifths"),
         truth=_file,
-        most="Zero looks like nothing. In a dense array it is a number like any other, with four bytes.",
+        most="One weight in ten is left, so one thinks of a tenth. But gzip also has to say where the zeros stand.",
     ),
     "6c.time": Prediction(
         question="And how long does it take to run, compared with the whole network?",
