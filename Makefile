@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LESSON := $(firstword $(sort $(wildcard notebooks/0*.ipynb)))
 ARGS   ?=
 
-.PHONY: setup lab pytorch test solved bench baseline pins clean
+.PHONY: setup lab pytorch test book solved bench baseline pins clean
 
 setup: $(VENV)/.installed
 
@@ -29,8 +29,16 @@ lab: setup
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check qlib tests data
+	$(BIN)/ruff format --check qlib tests data book
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+$(VENV)/.installed-book: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[book]'
+	@touch $@
+
+# Builds the reading edition, web pages of the lessons as stored, in the folder `book/_build`.
+book: $(VENV)/.installed-book
+	$(BIN)/python book/build.py $(ARGS)
 
 # Writes copies of the lessons with the solutions filled in, for the teacher, to the folder `solved`.
 solved: setup
@@ -51,4 +59,4 @@ pins: $(VENV)/.installed
 		--no-header --no-annotate --upgrade --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) solved *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) solved book/_build *.egg-info .pytest_cache .ruff_cache .hypothesis
