@@ -28,7 +28,7 @@ html_show_copyright = False
 html_last_updated_fmt = None  # the same lessons give the same pages
 html_use_index = False
 html_show_search_summary = False  # a page opened as a file may not fetch the others
-html_theme_options = {"navbar_persistent": [], "use_fullscreen_button": False}
+html_theme_options = {"navbar_persistent": [], "use_fullscreen_button": False, "footer_content_items": []}
 
 
 def add_launch_links(app, config) -> None:

@@ -127,6 +127,10 @@ def test_every_picture_has_alt_text(book):
     assert len(texts) > 30 and min(map(len, texts)) >= 30
 
 
+def test_no_page_says_what_nobody_set(book):
+    assert [page.name for page in book.pages if "not set" in page.read_text(encoding="utf-8")] == []
+
+
 def test_mathjax_is_the_file_that_the_readme_names():
     digest = hashlib.sha256((BOOK / "_static/mathjax/tex-svg-full.js").read_bytes()).hexdigest()
     assert f"`{digest}`" in (ROOT / "README.md").read_text(encoding="utf-8")
