@@ -41,7 +41,7 @@ def undecided(h: np.ndarray, beta: float) -> float:
 
 
 def round_by(w: np.ndarray, up: np.ndarray, qparams: QParams) -> np.ndarray:
-    """Each weight rounded up where `up` is 1, down where it is 0: Δ·clip(⌊w/Δ⌋ + up) (equation 22). Any up of [0, 1].
+    """Each weight rounded up where `up` is 1, down where it is 0: Δ·clip(⌊w/Δ⌋ + up) (equation 22); or in between.
 
     >>> round_by([0.4, 0.4, 9.0], np.array([0, 1, 1]), QParams(1.0, 0, -4, 3)).tolist()
     [0.0, 1.0, 3.0]

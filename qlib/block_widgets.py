@@ -62,7 +62,7 @@ class BlockExplorer(Panel):
         super().__init__(
             matrix=ipw.Dropdown(options=list(matrices), description="matrix", style=WIDE),
             format=ipw.Dropdown(options=list(FORMATS), value=format, description="format", style=WIDE),
-            size=ipw.SelectionSlider(options=SIZES, value=size, description="weights in a block", style=WIDE),
+            size=ipw.SelectionSlider(options=SIZES, value=size, description="size of a block", style=WIDE),
             output=ipw.IntSlider(0, 0, min(outputs, DRAWN) - 1, description="block of output", style=WIDE),
         )
 

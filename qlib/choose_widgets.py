@@ -137,7 +137,7 @@ def _lines(panel: Panel, ax: Axes) -> list:
 def _written(advice: Recommendation) -> list[str]:
     if advice.steps:
         lines = [f"{i}. {_short(step)}" for i, step in enumerate(advice.steps, 1)]
-        lines = ["First the first, then, if that is not enough:", *lines]
+        lines = ["First the first; then, for fewer bytes:", *lines]
     else:
         lines = ["Nothing measured fits. It would take", *(f"– {way}" for way in advice.instead)]
     return (lines + [""] * ROWS)[:ROWS]

@@ -128,4 +128,6 @@ def bits_per_weight(
     check_axis(axis, len(shape))
     check_count("size", size)
     length = shape[axis]
+    if length < 1:
+        raise ValueError(f"shape: expected at least one weight along axis {axis}, got {shape}")
     return num_bits + group_bits * -(-length // size) / length

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qlib.arguments import as_array, as_float32, check_axis
+from qlib.arguments import as_array, as_float32, check_axis, refuse_unmeasurable
 
 
 class SmallFloat(NamedTuple):
@@ -118,12 +118,15 @@ def decode(patterns: np.ndarray, name: str) -> np.ndarray:
 def fake_quantize_float(x: np.ndarray, name: str, *, axis: int | None = None) -> np.ndarray:
     """x in a small float, with a float32 scale that brings the largest |x| to its largest number.
 
-    One scale (axis None), or one for each index of `axis`. float32, x's shape.
+    One scale (axis None), or one for each index of `axis`. float32, x's shape. A ValueError refuses ±inf, which has no
+    scale (`round_to` takes it).
 
     >>> fake_quantize_float([0.3, 2.5, -5, 12], "E2M1").tolist()
     [0.0, 2.0, -4.0, 12.0]
     """
     x = as_float32("x", x)
+    if x.size:
+        refuse_unmeasurable("x", x)
     check_axis(axis, x.ndim)
     others = None if axis is None else tuple(k for k in range(x.ndim) if k != axis % x.ndim)
     scale = (np.abs(x).max(axis=others, keepdims=True, initial=0) / small_float(name).largest).astype(np.float32)

@@ -46,6 +46,7 @@ def fake_absmax(x: np.ndarray, num_bits: int, axis: int | None = None) -> np.nda
     [[3.0, 1.0], [30.0, 10.0]]
     """
     x = as_float32("x", x)
+    refuse_unmeasurable("x", x)
     top = np.abs(x).max() if axis is None else channel_max(x, axis)
     return fake_quantize(x, _symmetric(top, num_bits, axis))
 
@@ -106,8 +107,8 @@ def smooth(x: np.ndarray, w: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray
     """
     x, w, scales = as_float32("x", x), as_float32("w", w), as_float32("scales", scales)
     _check_product(x, w)
-    if scales.shape != (len(w),) or not (scales > 0).all():
-        raise ValueError(f"scales: expected {len(w)} numbers above 0, got {scales!r}")
+    if scales.shape != (len(w),) or not (np.isfinite(scales) & (scales > 0)).all():
+        raise ValueError(f"scales: expected {len(w)} finite numbers above 0, got {scales!r}")
     return x / scales, w * scales[:, None]
 
 
@@ -153,7 +154,8 @@ class QuantizedProduct:
     """x @ w with both quantized: for `Transformer.forward(…, multiply)`.
 
     Weights have a scale for each output. Activations have one for the whole tensor, from calibration (static), or one
-    for each token, taken from the tensor at hand (dynamic).
+    for each token, taken from the tensor at hand (dynamic). The weights of a name are quantized at its first call, and
+    kept: take a new object for other weights.
 
     Parameters
     ----------
@@ -164,6 +166,11 @@ class QuantizedProduct:
         A scale for each token instead of one for the tensor.
     alpha : float or None
         With a number, each layer is smoothed first.
+
+    Raises
+    ------
+    ValueError
+        If bits are none, or, at the first call of a name, its maxima don't fit its weights.
     """
 
     def __init__(
@@ -193,7 +200,9 @@ class QuantizedProduct:
 
     def _prepared(self, x_max: np.ndarray, w: np.ndarray) -> tuple:
         """The scales of smoothing, the parameters of x, and the weights: smoothed, quantized, and back."""
-        scales = np.ones(len(w), np.float32)
+        x_max, scales = _maxima("x_max", x_max), np.ones(len(w), np.float32)
+        if x_max.shape != scales.shape:
+            raise ValueError(f"x_max: expected one maximum for each of {len(w)} channels, got shape {x_max.shape}")
         if self.alpha is not None:
             scales = smoothing_scales(x_max, channel_max(w, axis=0), self.alpha)
         qparams = _symmetric((x_max / scales).max(), self.x_bits)

@@ -136,9 +136,10 @@ class Transformer:
         Raises
         ------
         ValueError
-            If there is no sequence, or a sequence holds what is no token.
+            If there is no sequence, or a sequence holds what is no token, or more tokens than there are positions.
         """
-        sequences = [_as_tokens(tokens, len(self.vocabulary)) for tokens in sequences]
+        most = len(self.weights["positions"])
+        sequences = [_as_tokens(tokens, len(self.vocabulary), most) for tokens in sequences]
         if not sequences:
             raise ValueError("sequences: expected at least one, got none")
         w = self.weights
@@ -220,10 +221,12 @@ def activations(network: Transformer, sequences: Tokens, names: Sequence[str] = 
     return seen
 
 
-def _as_tokens(tokens: object, most: int) -> np.ndarray:
+def _as_tokens(tokens: object, different: int, most: int) -> np.ndarray:
     tokens = np.asarray(tokens)
     if tokens.ndim != 1 or tokens.size == 0 or not all(map(is_integer, tokens)):
         raise ValueError(f"sequences: expected arrays of integer tokens, got {tokens!r}")
-    if tokens.min() < 0 or tokens.max() >= most:
-        raise ValueError(f"sequences: expected tokens from 0 to {most - 1}, got {tokens.min()} … {tokens.max()}")
+    if tokens.min() < 0 or tokens.max() >= different:
+        raise ValueError(f"sequences: expected tokens from 0 to {different - 1}, got {tokens.min()} … {tokens.max()}")
+    if len(tokens) > most:
+        raise ValueError(f"sequences: expected at most {most} tokens in each, got {len(tokens)}")
     return tokens

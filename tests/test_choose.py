@@ -67,7 +67,8 @@ def test_what_fits_is_never_kept_back():
 rows_of = {t.name: rows(t.lesson, t.method) for t in TECHNIQUES}
 
 
-def test_the_first_step_is_the_least_work_and_each_next_one_is_smaller():
+def test_the_first_step_is_the_least_work_and_each_next_one_is_worth_its_own():
+    """Smaller by a tenth, or smaller and more accurate by what 10,000 images can show."""
     order = [t.name for t in TECHNIQUES]
     for case in ALL:
         advice = ask(*case)
@@ -76,8 +77,10 @@ def test_the_first_step_is_the_least_work_and_each_next_one_is_smaller():
         assert places == sorted(places) and sizes == sorted(set(sizes), reverse=True)
         able = [n for n in measured_on(case[0]) if n not in advice.ruled_out]
         assert [step.technique.name for step in advice.steps[:1]] == able[:1]
-        if able:  # the smallest that is known to fit is the last step
-            assert advice.steps[-1].bytes == min(measured_on(case[0])[n].bytes for n in able)
+        for before, step in itertools.pairwise(advice.steps):
+            assert step.bytes <= 0.9 * before.bytes or step.accuracy - before.accuracy >= 0.003
+        if able:  # no more than a tenth is left to save after the last step
+            assert 0.9 * advice.steps[-1].bytes <= min(measured_on(case[0])[n].bytes for n in able)
 
 
 @given(st.sampled_from(ALL), st.sampled_from(BUDGETS), st.sampled_from(LOSSES))
@@ -130,6 +133,18 @@ def test_the_section_that_explains_it_is_there(technique):
 def test_the_techniques_are_told_apart_by_name_and_row():
     assert len({t.name for t in TECHNIQUES}) == len({(t.lesson, t.method) for t in TECHNIQUES}) == len(TECHNIQUES)
     assert all(any(device in t.devices for t in TECHNIQUES) for device in DEVICES)
+
+
+def test_no_step_saves_a_little_for_much():
+    """Half the filters: 2 % fewer bytes than int8, for 4.72 points. QAT: 1 % fewer than training on, no gain."""
+    chip = dict(device="microcontroller", max_loss=0.05)
+    one = recommend(budget=240_000, data="images without labels", training=False, **chip)
+    assert [step.technique.method for step in one.steps] == ["int8"]
+    most = recommend(budget=240_000, data="labelled training set", training=True, **chip)
+    methods = [step.technique.method for step in most.steps]
+    assert methods[:2] == ["int8", "control, 1 stage"] and "QAT" not in methods
+    none = recommend(budget=100_000, data="images without labels", training=False, **chip)
+    assert none.instead[0] == "a budget of 236,120 bytes (int8, calibrated (LiteRT))"
 
 
 def test_by_hand():

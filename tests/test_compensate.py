@@ -143,6 +143,7 @@ def test_inputs_are_not_written_to_and_the_result_is_on_the_grid():
         (lambda: gptq([[1.0]], [[1.0, 0], [0, 1]], GRID), "h: expected the shape"),
         (lambda: gptq([[1.0], [2]], [[1.0, 0.5], [0, 1]], GRID), "h: expected a symmetric"),
         (lambda: gptq([[1.0]], [[1.0]], GRID, damping=-1), "damping: expected"),
+        (lambda: gptq([[1.0]], [[1.0]], GRID, damping=np.nan), "damping: expected"),
         (lambda: output_mse([[1.0]], [[1.0, 2]], [[1.0]]), "w_hat: expected the shape"),
         (lambda: as_matrix([1.0]), "kernel: expected at least two axes"),
         (lambda: patches(np.zeros((1, 2, 3, 1))), "x: expected the shape"),

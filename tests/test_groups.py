@@ -125,6 +125,7 @@ def test_scales_in_float16():
             "num_bits: expected an integer from 2 to 16 (signed), got 1",
         ),
         (lambda: groups.bits_per_weight((4, 4), -1), "size: expected an integer from 1 on, got -1"),
+        (lambda: groups.bits_per_weight((0, 4), 2), "shape: expected at least one weight along axis 0, got (0, 4)"),
         (lambda: groups.bits_per_weight((4, 4), 2, axis=2), "axis: expected one of the 2 axes of the array, got 2"),
     ],
 )

@@ -89,11 +89,7 @@ IGNORED = {  # what differs from run to run or from machine to machine, and why
         "paired-counts": SUMS,
     },
     "06d_distillation.ipynb": {"student-live-share": TRAINING, "same-images-counts": SUMS, "latency": TIME},
-    "07_outlook.ipynb": {
-        **dict.fromkeys(("outliers-network-table", "predict-alpha", "compensate-results", "compensate-network"), SUMS),
-        **dict.fromkeys(("compensate-transformer", "adaround-table", "adaround-moved", "bias-table"), SUMS),
-        **dict.fromkeys(("equalize-table", "all-table"), SUMS),
-    },
+    "07_outlook.ipynb": {"equalize-table": SUMS},
     "08_faq.ipynb": {"rise-counts": SUMS, "slower-live": TIME, "four-live": TIME},
 }
 

@@ -54,6 +54,14 @@ def test_summary_by_hand():
     assert one.seeds == 1 and one.accuracy == 0.99 and np.isnan(one.spread)
 
 
+def test_equal_counts_give_equal_accuracies():
+    """A mean of shares would differ in its last bit, and one of two equals would beat the other."""
+    rows = [Result("a", seed, 1, 1, right, 0) for seed, right in enumerate((9_894, 9_897, 9_895))]
+    rows += [Result("b", seed, 1, 1, right, 0) for seed, right in enumerate((9_897, 9_893, 9_896))]
+    found = summary(rows)
+    assert found["a"].accuracy == found["b"].accuracy == 29_686 / 30_000
+
+
 def test_paired_differences_by_hand():
     # 1, 2 and 6: mean 3, squares 4 + 1 + 9 = 14, variance 14 / 2 = 7, of the mean 7 / 3
     ones, others = np.array([2.0, 0.0, 9.0]), np.array([1.0, -2.0, 3.0])

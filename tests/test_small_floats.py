@@ -98,6 +98,10 @@ def test_a_scale_brings_the_largest_to_the_largest():
         (lambda: small_floats.decode([16], "E2M1"), "patterns: expected integers of 4 bits, got [16]"),
         (lambda: small_floats.decode([1.0], "E4M3"), "patterns: expected integers of 8 bits, got [1.]"),
         (
+            lambda: small_floats.fake_quantize_float([1.0, -np.inf], "E4M3"),
+            "x: expected finite values, got 1 infinite of 2",
+        ),
+        (
             lambda: small_floats.fake_quantize_float([1.0], "E4M3", axis=1),
             "axis: expected one of the 1 axes of the array, got 1",
         ),

@@ -159,7 +159,7 @@ def test_activations_are_the_inputs(network, tokens):
 def test_refusals(network):
     with pytest.raises(ValueError, match=r"names: expected some of .*got \['pooler'\]"):
         activations(network, [network.encode("C")], ["pooler"])
-    for sequences in ([], [[]], [[0.5]], [[-1]], [[591]], [[[1]]]):
+    for sequences in ([], [[]], [[0.5]], [[-1]], [[591]], [[[1]]], [np.ones(513, int)]):
         with pytest.raises(ValueError, match="sequences: expected"):
             network.forward(sequences)
     with pytest.raises(ValueError, match="read-only"):

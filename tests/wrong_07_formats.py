@@ -2,6 +2,7 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
 
 
@@ -119,6 +120,11 @@ def floor2(x):
     return math.floor(math.log2(x))
 
 
+def first_scale(w, size):
+    scale = np.abs(w[:size]).max() / 7 or 1.0
+    return np.clip(np.rint(w / scale), -8, 7) * scale
+
+
 WRONG = {
     "7.3": {
         "per tensor": (lambda w, size: grouped()(w, len(w)), "one scale for all"),
@@ -141,6 +147,13 @@ WRONG = {
         "codes": (codes_of, "these are the codes"),
         "floor": (grouped(cast=math.floor), "rounds down"),
         "int": (grouped(cast=int), "cuts off"),
+        "ceil": (grouped(cast=math.ceil), "rounds up"),
+        "away from 0": (grouped(cast=lambda v: math.copysign(math.ceil(abs(v)), v)), "away from 0"),
+        "by 15": (grouped(divisor=15, low=-8, high=7), "by 15"),
+        "2 bits": (grouped(divisor=1, low=-2, high=1), "as for 2 bits"),
+        "unsigned": (grouped(low=0, high=15), "lose the negative weights"),
+        "scale of the first": (first_scale, "the scale of the first one"),
+        "float16": (grouped(key=lambda g: 7 * float(np.float16(np.abs(g).max() / 7))), "rounded to float16"),
         "affine": (affine, "this is affine"),
         "running": (running, "from group to group"),
         "NaN": (nan_for_zeros, "0 / 0 is NaN"),
@@ -169,6 +182,14 @@ WRONG = {
         ),
         "no sign": (e4m3(sign=False, **NAN), "is not looked at"),
         "two's complement": (lambda b: e4m3(**NAN)(b) if b < 128 else -e4m3(**NAN)(256 - b), "two's complement"),
+        "sign in the exponent": (
+            lambda b: e4m3(**NAN)(b) if b < 128 or b == 255 else (1 + b % 8 / 8) * 2.0 ** (b // 8 - 7),
+            "the sign bit is still in the exponent",
+        ),
+        "mantissa first": (lambda b: e4m3(**NAN)(b & 128 | b % 16 * 8 | b // 16 % 8), "the other way round"),
+        "integer": (lambda b: math.nan if b in (127, 255) else float(b), "the byte as an integer"),
+        "int8": (lambda b: float(np.int8(b - b // 128 * 256)), "the byte as an int8"),
+        "each mantissa 7": (e4m3(special=lambda e, m: math.nan if m == 7 else None), "only the two patterns"),
         "sevenths": (e4m3(unit=7, **NAN), "not m / 7"),
         "whole": (e4m3(unit=1, **NAN), "you added it whole"),
         "any": (lambda b: 0.123, "normal:"),
@@ -187,6 +208,12 @@ WRONG = {
         "added": (scale(lambda x: floor2(x) + 2), "you added it"),
         "6": (scale(lambda x: floor2(x) - 6), "its exponent, 2"),
         "3": (scale(lambda x: floor2(x) - 3), "highest exponent field"),
+        "frexp": (scale(lambda x: math.frexp(x)[1] - 2), "`np.frexp` gives one more"),
+        "int of all": (scale(lambda x: int(math.log2(x) - 2)), "cuts off towards 0: log₂ − 2"),
+        "nearest to a sixth": (scale(lambda x: round(math.log2(x / 6))), "nearest to max|x| / 6"),
+        "the byte": (lambda x: floor2(np.abs(x).max()) + 125.0, "the stored byte"),
+        "sum": (lambda x: 2.0 ** (floor2(np.abs(x).sum()) - 2), "not the sum"),
+        "max − min": (lambda x: 2.0 ** (np.floor(np.log2(np.ptp(x))) - 2), "not max − min"),
         "E4M3": (scale(lambda x: floor2(x) - 8), "of E4M3"),
         "without abs": (lambda x: 2.0 ** (floor2(max(float(x.max()), 1e-9)) - 2), "magnitude"),
         "natural": (scale(lambda x: math.floor(math.log(x)) - 2), "to base e"),
@@ -198,6 +225,6 @@ WRONG = {
 
 RIGHT = {
     "7.3": [padded, grouped()],
-    "7.4": [e4m3_string, e4m3(**NAN)],
+    "7.4": [e4m3_string, e4m3(**NAN), lambda b: np.uint8(b).view(ml_dtypes.float8_e4m3fn)],
     "7.5": [scale(lambda x: floor2(x) - 2), lambda x: np.ldexp(1.0, int(np.frexp(np.abs(x).max())[1]) - 3)],
 }

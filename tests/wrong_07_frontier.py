@@ -251,6 +251,36 @@ def steps_all(accuracy, errors):
     return np.ones(len(accuracy), bool)
 
 
+def front_sorted(costs):
+    return front_loops(np.array(sorted(costs.tolist())))
+
+
+def front_product(costs):
+    return costs.prod(axis=1) == costs.prod(axis=1).min()
+
+
+def steps_three(accuracy, errors):
+    return walk(accuracy, errors, lambda e, f: 3 * np.sqrt(e**2 + f**2))
+
+
+def steps_196(accuracy, errors):
+    return walk(accuracy, errors, lambda e, f: 1.96 * np.sqrt(e**2 + f**2))
+
+
+def steps_root_of_2(accuracy, errors):
+    return walk(accuracy, errors, lambda e, f: np.sqrt(2 * (e**2 + f**2)))
+
+
+def steps_first_error(accuracy, errors):
+    return walk(accuracy, errors, lambda e, f: 2 * np.sqrt(e**2 + errors[0] ** 2))
+
+
+def steps_stop(accuracy, errors):
+    kept = steps_list(accuracy, errors)
+    end = kept.index(False) if False in kept else len(kept)
+    return np.arange(len(kept)) < end
+
+
 WRONG = {
     "7.1": {
         "those that are beaten": (front_beaten, "the points that are beaten"),
@@ -269,6 +299,8 @@ WRONG = {
         "a sweep that keeps equals": (front_sweep_equal, "keeps larger files with equally"),
         "against the neighbour": (front_neighbour, "its next smaller neighbour only"),
         "convex hull": (front_hull, "this is the convex hull"),
+        "sorted": (front_sorted, "in the order of the sorted points"),
+        "least product": (front_product, "the costs are multiplied"),
         "places": (front_places, "a truth value is wanted"),
         "the rows themselves": (front_rows, "a truth value is wanted"),
         "0 and 1": (front_numbers, "a truth value is wanted"),
@@ -287,6 +319,11 @@ WRONG = {
         "mean of the errors": (steps_mean, "the errors are averaged"),
         "the larger error": (steps_larger, "this takes the larger error"),
         "errors subtracted": (steps_subtracted, "the errors are subtracted"),
+        "three errors": (steps_three, "these are three standard errors"),
+        "1.96": (steps_196, "these are 1.96 standard errors"),
+        "2 under the root": (steps_root_of_2, "the 2 is under the root"),
+        "error of the first": (steps_first_error, "the error of the first file is used throughout"),
+        "stops": (steps_stop, "you stop at the first file that is not kept"),
         "absolute": (steps_absolute, "a file that is clearly *worse* is kept"),
         "the first is missing": (steps_no_first, "the first file is missing"),
         "downwards": (steps_down, "you walk from the largest file down"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qlib.exercises.asking import Wrong, ask, compare
@@ -52,9 +54,21 @@ def e4m3(answer, rng) -> None:
         "three mantissa bits count eighths: m / 8, not m / 7.": lambda b: _e4m3(b, eighths=7),
         "three mantissa bits count eighths: m / 8, not m / 16.": lambda b: _e4m3(b, eighths=16),
         "the mantissa counts eighths; you added it whole.": lambda b: _e4m3(b, eighths=1),
+        "the sign bit is still in the exponent: mask it off, `byte >> 3 & 15`.": lambda b: (
+            _e4m3(b) if b < 128 else (1 + (b & 7) / 8) * 2.0 ** ((b >> 3) - 7)
+        ),
+        "behind the sign comes the exponent, then the mantissa; you take them the other way round.": (
+            lambda b: _e4m3((b & 0x80) | (b & 15) << 3 | (b >> 4 & 7))
+        ),
+        "this is the byte as an integer; its bits are sign, exponent and mantissa.": lambda b: float(b),
+        "this is the byte as an int8; its bits are sign, exponent and mantissa.": lambda b: float(b - (b >> 7) * 256),
         "the 1 before the mantissa is missing (normal numbers have it, unstored).": lambda b: _e4m3(b, normal=0),
     }
-    compare(answer, _e4m3, [(byte,) for byte in (*first, *every)], wrongs, otherwise=OTHERWISE)
+    false = [byte for byte in every if _is_nan(ask(answer, byte))]
+    compare(answer, _e4m3, [(b,) for b in (*first, *every) if b not in false], wrongs, otherwise=OTHERWISE)
+    for byte in false:
+        sentence = "only the two patterns with all seven bits 1 behind the sign are NaN."
+        raise Wrong(sentence, given=f"byte = 0x{byte:02X}", expected=_e4m3(byte), got=np.nan)
     for byte in NAN:
         if not _is_nan(got := ask(answer, byte)):
             sentence = "the last pattern of either sign, with all bits 1 behind it, is NaN."
@@ -71,8 +85,12 @@ def _e4m3(b, bias=7, hidden=0, low=None, eighths=8, normal=1):
     return -size if b >> 7 else size
 
 
-def _is_nan(got):
-    return isinstance(got, (float, np.floating)) and bool(np.isnan(got))
+def _is_nan(got) -> bool:
+    """Whether this is one NaN: a Python float, a NumPy or ml_dtypes one, or an array of shape ()."""
+    try:
+        return np.shape(got) == () and math.isnan(float(got))
+    except (TypeError, ValueError):
+        return False
 
 
 # ------------------------------------------------------------------ MX
@@ -114,6 +132,19 @@ def shared_scale(answer, rng) -> None:
             "`int` cuts off towards 0, and of a negative logarithm that is up; `np.floor` rounds down.": (
                 lambda x: 2.0 ** (np.trunc(_log(x)) - 2)
             ),
+            "`int` cuts off towards 0: log₂ − 2 is negative for most blocks here. `np.floor` rounds down.": (
+                lambda x: 2.0 ** np.trunc(_log(x) - 2)
+            ),
+            "this is the power of two nearest to max|x| / 6; take the exponents of both, rounded down.": (
+                lambda x: 2.0 ** np.rint(_log(x) - np.log2(6))
+            ),
+            "this is the stored byte, k + 127; the scale itself is 2 ** k.": lambda x: _floor(x) - 2 + 127,
+            "this is the exponent of the largest |x|; take off 2, and make it a power of two.": _floor,
+            "the largest |x| of the block counts, not the sum.": lambda x: 2.0 ** (_floor(np.abs(x).sum()) - 2),
+            "the largest |x| of the block counts, not max − min.": lambda x: (
+                2.0 ** (_floor(np.ptp(x)) - 2) if np.ptp(x) > 0 else 0.0
+            ),
+            "the largest |x| of the block counts, not the first.": lambda x: 2.0 ** (_floor(x[:1]) - 2),
             "this is the power of two just below max|x| / 6; take the exponents of both, then subtract.": (
                 lambda x: 2.0 ** np.floor(_log(x) - np.log2(6))
             ),
@@ -127,7 +158,7 @@ def shared_scale(answer, rng) -> None:
             "3 is the highest exponent field; without its bias, 1, the exponent is 2.": lambda x: (
                 2.0 ** (_floor(x) - 3)
             ),
-            "1 is the bias; what is taken off is the exponent of the largest element, 2.": (
+            "only 1 is taken off; the exponent of the largest element is 2. (`np.frexp` gives one more than ⌊log₂⌋.)": (
                 lambda x: 2.0 ** (_floor(x) - 1)
             ),
             "8 is the exponent of E4M3's largest number; that of E2M1 is 2.": lambda x: 2.0 ** (_floor(x) - 8),

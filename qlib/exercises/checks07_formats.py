@@ -58,7 +58,29 @@ def groups(answer, rng) -> None:
             "a code times the scale is the weight; you divide by the scale.": lambda w, n: _grouped(w, n, back="over"),
             "this rounds down; take the nearest code.": lambda w, n: _grouped(w, n, rounding=np.floor),
             "this cuts off towards 0; take the nearest code.": lambda w, n: _grouped(w, n, rounding=np.trunc),
+            "this rounds up; take the nearest code.": lambda w, n: _grouped(w, n, rounding=np.ceil),
+            "this rounds away from 0; take the nearest code.": lambda w, n: _grouped(
+                w, n, rounding=lambda x: np.copysign(np.ceil(np.abs(x)), x)
+            ),
             "this is affine, with a zero point for each group; symmetric was asked for.": _affine,
+            "the range max(w) − min(w) is divided by 15; symmetric: the scale is max|w| / 7.": lambda w, n: _grouped(
+                w, n, most=np.ptp, divisor=15
+            ),
+            "you divide max|w| by 15; codes of either sign reach 7 only, so the large weights are clipped.": (
+                lambda w, n: _grouped(w, n, divisor=15)
+            ),
+            "max|w| is divided by 1, as for 2 bits; the largest code of 4 bits is 7.": lambda w, n: _grouped(
+                w, n, divisor=1, high=1
+            ),
+            "codes from 0 on lose the negative weights; here they go from −8 to 7.": lambda w, n: np.maximum(
+                _grouped(w, n, high=15), 0
+            ),
+            "all groups have the scale of the first one; each has its own.": lambda w, n: np.concatenate(
+                [_one(w[i : i + n], scale=np.abs(w[:n]).max() / 7) for i in range(0, len(w), n)]
+            ),
+            "your scales are rounded to float16; here they stay as they are.": lambda w, n: np.concatenate(
+                [_one(g, scale=float(np.float16(np.abs(g).max() / 7))) for g in np.split(w, range(n, len(w), n))]
+            ),
             "the largest weight so far is kept from group to group; begin anew in each.": _running,
             "nothing is rounded here.": lambda w, n: w,
         },

@@ -87,6 +87,12 @@ def _frontiers() -> dict:
         "the costs are added up, and only the least sum stays. Bytes and wrong answers have no common unit.": (
             lambda c: c.sum(axis=1) == c.sum(axis=1).min()
         ),
+        "these are in the order of the sorted points; one truth value for each row of `costs`, in its order.": (
+            lambda c: ~dominated(c[np.lexsort(c.T[::-1])])
+        ),
+        "the costs are multiplied, and only the least product stays. A frontier has one point for each compromise.": (
+            lambda c: c.prod(axis=1) == c.prod(axis=1).min()
+        ),
         "this is the convex hull: it leaves out points in a dent, which no single point beats.": _hull,
         "only the first two costs are looked at; there may be three.": lambda c: ~dominated(c[:, :2]),
         "each point is compared with those before it in the list; the list is not sorted by size.": lambda c: _sweep(
@@ -112,7 +118,9 @@ def steps(answer, rng) -> None:
         ([0.90, 0.93, 0.95], [0.01, 0.013, 0.01]),  # two steps within noise, together beyond it
         ([0.50, 0.53], [0.1, 0.1]),  # beyond 2(e² + f²), which has no root
         ([0.90, 0.935], [0.01, 0.01]),  # beyond two errors of its own and the sum of one each, not of both
-        ([0.90, 0.927], [0.01, 0.01]),  # just within 2.83 errors
+        ([0.90, 0.928], [0.01, 0.01]),  # just within two errors, beyond 1.96
+        ([0.50, 0.60, 0.65], [0.03, 0.01, 0.01]),  # the error of the first one has no say any more
+        ([0.90, 0.91, 0.96], [0.01, 0.01, 0.01]),  # one that is not kept is not the end
         ([0.90, 0.96, 0.90, 0.97], [0.01, 0.01, 0.01, 0.01]),
         ([0.98, 0.90, 0.96], [0.01, 0.01, 0.01]),
     ]
@@ -144,6 +152,10 @@ def _walk(accuracy, errors, ahead, *, last="kept", first=True) -> np.ndarray:
     return np.array(worth)
 
 
+def _stops(accuracy, errors) -> np.ndarray:
+    return np.logical_and.accumulate(_worth(accuracy, errors))
+
+
 def _beyond(d, e, f):
     return d > 2 * np.hypot(e, f)
 
@@ -168,6 +180,19 @@ def _walks() -> dict:
         f"only the file's own error is used; {noise}.": lambda a, e: _walk(a, e, lambda d, e, f: d > 2 * e),
         f"only the error of the last one kept is used; {noise}.": lambda a, e: _walk(a, e, lambda d, e, f: d > 2 * f),
         "this is one standard error; two are asked for.": lambda a, e: _walk(a, e, lambda d, e, f: d > np.hypot(e, f)),
+        "these are three standard errors; two are asked for.": lambda a, e: _walk(
+            a, e, lambda d, e, f: d > 3 * np.hypot(e, f)
+        ),
+        "these are 1.96 standard errors; two are asked for.": lambda a, e: _walk(
+            a, e, lambda d, e, f: d > 1.96 * np.hypot(e, f)
+        ),
+        f"the 2 is under the root, and counts as √2 only; {noise}.": lambda a, e: _walk(
+            a, e, lambda d, e, f: d > np.sqrt(2 * (e**2 + f**2))
+        ),
+        "you stop at the first file that is not kept; later ones may be clearly better.": _stops,
+        "the error of the first file is used throughout; that of the last one *kept* belongs here.": (
+            lambda a, e: _walk(a, e, lambda d, own, _: d > 2 * np.hypot(own, e[0]))
+        ),
         f"the root is missing; {noise}.": lambda a, e: _walk(a, e, lambda d, e, f: d > 2 * (e**2 + f**2)),
         f"the errors are averaged; {noise}.": lambda a, e: _walk(a, e, lambda d, e, f: d > e + f),
         f"this takes the larger error; {noise}.": lambda a, e: _walk(a, e, lambda d, e, f: d > 2 * max(e, f)),

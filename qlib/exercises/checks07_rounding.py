@@ -58,8 +58,8 @@ def step(answer, rng) -> None:
                 w[1:] - _share(h) * r
             ),
             "the others stay reals here: each is rounded in its own turn.": lambda w, h, r: np.rint(_step(w, h, r)),
-            "the error is w[0] − rounded; `rounded` need not be the nearest integer.": lambda w, h, r: (
-                _step(w, h, np.rint(w[0]))
+            "the error is w[0] − rounded; `rounded` need not be the nearest integer.": lambda w, h, r: _step(
+                w, h, np.rint(w[0])
             ),
             "the column and the division belong together: this divides the error, and shares it evenly.": (
                 lambda w, h, r: w[1:] - (w[0] - r) / np.linalg.inv(h)[0, 0]
@@ -88,7 +88,7 @@ def _step(w, h, rounded):
 
 def bias(answer, rng) -> None:
     """The check of 7.9."""
-    x = np.array([[1.0, 4.0], [2.0, 0.0], [6.0, 2.0]])
+    x = np.array([[1.0, 5.0], [2.0, 1.0], [9.0, 3.0]])
     cases = [(np.array([0.25]), np.array([[0.4], [0.3]]), np.array([[0.0], [1.0]]), x)]
     for inputs, outputs, least in ((3, 2, 0), (6, 4, 0), (4, 2, -9)):  # at last inputs that no ReLU has cut
         w, x = rng.normal(size=(inputs, outputs)), np.maximum(rng.normal(0.5, 1, size=(9, inputs)), least)

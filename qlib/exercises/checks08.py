@@ -48,7 +48,7 @@ def differ(answer, rng) -> None:
         *((400, 2, 12, 60, 60), (300, 4, 0, 10, 10), (300, 5, 0, 30, 10), (300, 0, 5, 30, 10), (900, 60, 45, 5, 5)),
         *((900, 70, 48, 5, 5), (100, 9, 2, 1, 80), (100, 2, 9, 1, 80), (50, 40, 30, 9, 9), (60, 30, 8, 9, 9)),
         *((50, 9, 3, 30, 40), (20, 50, 27, 2, 1), (800, 7, 6, 100, 150), (10, 1, 0, 1, 1), (10, 3, 0, 1, 1)),
-        *((300, 0, 5, 30, 0), (300, 6, 0, 40, 0), (300, 1, 12, 60, 0)),
+        *((300, 0, 5, 30, 0), (300, 6, 0, 40, 0), (300, 1, 12, 60, 0), (300, 20, 10, 5, 5), (300, 10, 20, 5, 5)),
     ]
     compare(
         answer,
@@ -71,7 +71,7 @@ def differ(answer, rng) -> None:
             "three standard errors are too many: two are asked for.": (
                 _by(lambda a, b, *_: abs(a - b) > 3 * np.sqrt(a + b))
             ),
-            "this answers False whatever comes: |a − b| is never above 2(a + b). Is the root missing?": (
+            "this answers False whatever comes. Is the root missing? Or are shares compared with counts?": (
                 _by(lambda a, b, *_: abs(a - b) > 2 * (a + b))
             ),
             "the root of the number of all images is too large: only a + b of them can differ.": (
@@ -87,6 +87,17 @@ def differ(answer, rng) -> None:
             "this is the error of the difference at one model's accuracy. Count a and b.": (
                 _by(lambda a, b, f, s, y: abs(a - b) > 2 * np.sqrt(len(y) * np.mean(f == y) * (1 - np.mean(f == y))))
             ),
+            "both counts vary: under the root stands a + b, and not the larger of them.": (
+                _by(lambda a, b, *_: abs(a - b) > 2 * np.sqrt(max(a, b)))
+            ),
+            "the standard error is of a + b, and not of a · b.": _by(lambda a, b, *_: abs(a - b) > 2 * np.sqrt(a * b)),
+            "twice the standard error is asked for: 2, and not 1.96.": (
+                _by(lambda a, b, *_: abs(a - b) > 1.96 * np.sqrt(a + b))
+            ),
+            "no correction is asked for: compare |a − b| itself.": (
+                _by(lambda a, b, *_: abs(a - b) - 1 > 2 * np.sqrt(a + b))
+            ),
+            "this answers True, however near a and b are.": _by(lambda *_: True),
             "this is the wrong way round: True where they differ beyond noise.": (
                 _by(lambda a, b, *_: abs(a - b) <= 2 * np.sqrt(a + b))
             ),
@@ -161,6 +172,12 @@ def observed(answer, rng) -> None:
             "this is the range in which the batches overlap; wanted is the one that holds them all.": (
                 lambda batches: _with_zero(max(b.min() for b in batches), min(b.max() for b in batches))
             ),
+            "only the widest batch counts here; the range must hold all.": (
+                lambda batches: _with_zero(*_ends([max(batches, key=np.ptp)]))
+            ),
+            "the ends are rounded to whole numbers; they are reals.": (
+                lambda batches: _with_zero(np.floor(_ends(batches)[0]), np.ceil(_ends(batches)[1]))
+            ),
             "this leaves out the outermost values; the range must hold all.": (
                 lambda batches: _with_zero(*np.percentile(np.concatenate([b.ravel() for b in batches]), [0.1, 99.9]))
             ),
@@ -193,6 +210,7 @@ def next_layer(answer, rng) -> None:
         (0.125, np.array([0.375, 0.25, 0.1875, 0.625]), np.array([64.0, 2.0, 4.0, 40.0])),
     ]
     cases.append((0.5, np.array([0.25, 0.375, 0.75]), np.array([2.0, 4.0, 6.0])))
+    cases.append((0.5, np.array([0.4375, 0.25, 0.75]), np.array([2.0, 4.0, 6.0])))
     for _ in range(6):
         loss, more = rng.uniform(0.1, 1), rng.uniform(0.01, 1, 5)
         cases.append((loss, loss + more, rng.uniform(1, 200, 5).round(3)))
@@ -223,6 +241,15 @@ def next_layer(answer, rng) -> None:
             ),
             "a layer that lowers the loss is welcome: no absolute value.": (
                 lambda loss, losses, saved: int(np.argmin(np.abs(losses - loss) / saved))
+            ),
+            "a layer that lowers the loss is welcome: a cost below 0 stays below 0.": (
+                lambda loss, losses, saved: int(np.argmin(np.maximum(losses - loss, 0) / saved))
+            ),
+            "a layer that lowers the loss is welcome: it must not be left out.": (
+                lambda loss, losses, saved: int(np.argmin(np.where(losses > loss, (losses - loss) / saved, np.inf)))
+            ),
+            "bytes count once: divide by them, and not by their square.": (
+                lambda loss, losses, saved: int(np.argmin((losses - loss) / saved**2))
             ),
             "the loss is divided by the loss of now; what counts is the difference, per byte.": (
                 lambda loss, losses, saved: int(np.argmin(losses / loss))

@@ -41,7 +41,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "7.noise": Prediction(
         question="Walk along the frontier from the smallest file on, and keep a file only if it is better than the "
         "last one kept by more than two standard errors. How many of the frontier's points are left?",
-        options=("all of them", "about half", "only the first"),
+        options=("all of them", "some of them", "only the first"),
         truth=_noise,
         most="A point on the frontier looks like a winner. But a frontier takes the best of many, and among many some "
         "are best by luck.",

@@ -23,8 +23,13 @@ def _bits(agreement):
 def _alpha(agreement, without):
     best = max(agreement, key=agreement.get)
     place = 3 if agreement[best] <= without else int(np.digitize(best, (0.25, 0.75)))
-    listed = ", ".join(f"{share:.0%} at α = {alpha:g}" for alpha, share in agreement.items())
-    return place, f"The same guesses as float: {without:.0%} without smoothing; {listed}."
+    listed = ", ".join(f"{_coarse(share)} at α = {alpha:g}" for alpha, share in agreement.items())
+    return place, f"Guesses as in float: {_coarse(without)} without smoothing; {listed}."
+
+
+def _coarse(share):
+    """A share of a few hundred guesses; single ones may fall otherwise on another processor."""
+    return "less than half" if share < 0.5 else "nearly all" if share > 0.95 else f"{round(10 * share)} of 10"
 
 
 PREDICTIONS: dict[str, Prediction] = {

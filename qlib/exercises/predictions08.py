@@ -18,8 +18,10 @@ def _harm(verdicts):
 
 
 def _bias(codes):
-    most = max(int(np.abs(q).max()) for q in codes.values())
-    return int(np.digitize(most, (128, 2**15, 2**31))), f"The largest is {most:,}; 16 bits reach to 32,767."
+    most = {name: int(np.abs(q).max()) for name, q in codes.items()}
+    fit = sum(size < 2**15 for size in most.values())
+    place = 0 if fit == 0 else 1 if fit == 1 else 3 if fit == len(most) else 2
+    return place, f"In {fit}. The largest codes are {', '.join(f'{n:,}' for n in most.values())}; 16 bits reach 32,767."
 
 
 def _images(quality):
@@ -57,8 +59,8 @@ PREDICTIONS = {
         most="Both “always” and “never” are heard. It depends on how far one goes; this workbook goes far on purpose.",
     ),
     "8.bias": Prediction(
-        question="How large do the codes of the biases become?",
-        options=("at most 127: 8 bits would do", "16 bits would do", "32 bits are needed", "32 bits are too few"),
+        question="In how many of the four layers would 16 bits hold all codes of the biases?",
+        options=("in none", "in one", "in two or three", "in all four"),
         truth=_bias,
         most="Biases are of the size of the weights, but their step is not: it is the product of two small steps.",
     ),
@@ -66,7 +68,7 @@ PREDICTIONS = {
         question="From how many training images on is the SQNR on test images within 1 dB of what 1,000 give?",
         options=("one", "a handful", "some dozens", "hundreds"),
         truth=_images,
-        most="Recipes say 100 to 500, and that does no harm. But one image brings thousands of values of a layer.",
+        most="LiteRT's guide says 100 to 500, which does no harm. But one image brings thousands of values of a layer.",
     ),
     "8.wrong": Prediction(
         question="The samples that calibrated were not divided by 255, the images are. How many answers are right?",
@@ -87,7 +89,7 @@ PREDICTIONS = {
         most="QAT is compared with the network before, as a rule, and then it looks better. It was trained longer.",
     ),
     "8.choose": Prediction(
-        question="A chip with 256 KiB of flash, images without labels, no training. What should be tried first?",
+        question="A chip has 256 KiB for the file. There are images, no labels, no training. What to try first?",
         options=FIRST,
         truth=_choose,
         most="The smallest file looks best. But whatever trains needs labels or time; calibration needs neither.",
