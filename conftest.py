@@ -2,7 +2,11 @@
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("workbook", deadline=None)  # a slow machine is no failure
+hypothesis.settings.load_profile("workbook")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: more threads would only wait for each other
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):

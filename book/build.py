@@ -37,14 +37,20 @@ def copy_sources(source: Path) -> None:
 
 
 def build(folder: Path, *options: str) -> int:
-    """The pages in `folder`, which is emptied first; 0 if Sphinx had nothing to complain of."""
+    """The pages in `folder`, in place of a book that is there; 0 if Sphinx had nothing to complain of.
+
+    A ValueError refuses a folder with anything else in it: it would be lost.
+    """
+    if folder.exists() and not (folder / ".buildinfo").is_file() and any(folder.iterdir()):
+        raise ValueError(f"folder: expected an empty one, or a book, got {folder}")
     with TemporaryDirectory() as work:
         source, doctrees, pages = (Path(work) / part for part in ("source", "doctrees", "pages"))
         copy_sources(source)
         paths = map(str, ("-c", BOOK, "-d", doctrees, source, pages))
         failed = build_main(["-b", "html", "-j", "2", "-q", "-W", "--keep-going", *options, *paths])
-        if pages.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
+        if not failed:
+            if folder.exists():
+                shutil.rmtree(folder)
             shutil.move(pages, folder)
     return failed
 

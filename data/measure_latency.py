@@ -99,6 +99,8 @@ def onnx_files(samples: np.ndarray) -> dict[tuple[str, str], bytes]:
 
 def main() -> None:
     only = sys.argv[1:]
+    if unknown := set(only) - {"05", "06", "06a", "06b", "06c", "06d"}:
+        sys.exit(f"lesson: expected one of 05, 06, 06a, 06b, 06c, 06d, got {', '.join(sorted(unknown))}")
     (x_train, _), (x_test, _) = load_mnist()
     samples, image = x_train[:300, ..., None].astype(np.float32) / 255, x_test[:1, ..., None].astype(np.float32) / 255
     found: dict[str, dict[str, float]] = results.read_latency() if only else {}

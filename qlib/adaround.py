@@ -129,7 +129,7 @@ def _grid(w: np.ndarray, qparams: QParams) -> tuple[np.ndarray, np.ndarray, int,
     """w and the scale of each of its values in float32, and the lowest and highest code."""
     w = as_float32("w", w)
     refuse_unmeasurable("w", w)
+    scale = np.broadcast_to(broadcast_qparams(qparams, w)[0], w.shape)
     if np.any(qparams.zero_point):
         raise ValueError(f"qparams: expected a symmetric grid, zero_point 0, got {qparams.zero_point}")
-    scale = np.broadcast_to(broadcast_qparams(qparams, w)[0], w.shape)
     return w, scale, qparams.qmin, qparams.qmax

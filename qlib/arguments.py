@@ -69,6 +69,13 @@ def check_axis(axis: object, ndim: int | None = None) -> None:
         raise ValueError(f"axis: expected one of the {ndim} axes of the array, got {axis}")
 
 
+def check_one_axis(axis: object, ndim: int) -> None:
+    """As `check_axis`, but refuse None, too: where there must be one axis."""
+    if axis is None:
+        raise ValueError("axis: expected an integer, got None")
+    check_axis(axis, ndim)
+
+
 def check_shape(name: str, value: np.ndarray, axis: object) -> None:
     """Refuse what isn't a scalar for `axis=None`, or one-dimensional for an axis."""
     check_axis(axis)

@@ -69,12 +69,14 @@ class BlockExplorer(Panel):
     def background(self, *, matrix: str, output: int, **_) -> None:
         left, right = self.axes
         w = self.matrices[matrix]
+        most = 6.7  # bits; more where a matrix is smaller than the blocks
         for name, style in zip(FORMATS, STYLES, strict=True):
             points = [self.point(matrix, name, size) for size in SIZES]
             left.plot(*zip(*points, strict=True), style, ms=4, label=name)
+            most = max(most, *(1.02 * bits for bits, _ in points))
         ring = dict(ms=13, mfc="none", mec="C3", mew=2.5, zorder=5, clip_on=False)
         self.ring = self.moving(left.plot([], [], "o", **ring)[0])
-        left.set(xlabel="bits per weight, scales counted", ylabel="SQNR (dB)", xlim=(3.9, 6.7))
+        left.set(xlabel="bits per weight, scales counted", ylabel="SQNR (dB)", xlim=(3.9, most))
         left.legend(loc="lower right", frameon=False)
         end = 1.1 * np.abs(w[: max(SIZES), output]).max() or 1.0
         self.lines = self.moving(right.plot([], [], "-", color="0.5", linewidth=1)[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from numbers import Real
 
 from qlib.arguments import check_count
 from qlib.results import Summary, read, read_latency, summary
@@ -76,7 +77,7 @@ TECHNIQUES = (  # by the work they make, the least first
     Technique("shared values, int8, gzip", "06a", "clustered, 16", "lesson 06a, section 3", LABELS, True, ("browser",),
               "Sixteen values for each tensor compress well."),
     Technique("prune, share, train for int8, gzip", "06a", "PCQAT", "lesson 06a, section 7", LABELS, True, ("browser",),
-              "All three together compress best of the LiteRT files."),
+              "All three together compress best of the LiteRT files of the whole network."),
     Technique("trained for 2 bits, packed", "04", "QAT, 2 bits, mse, per-channel", "lesson 04, section 13", LABELS,
               True, UNPACKED, "Here training with the codes in mind pays: it wins back what 2 bits cost."),
     Technique("a student, taught without labels", "06d", "no labels: teacher, T = 4", "lesson 06d, section 5", IMAGES,
@@ -133,11 +134,11 @@ def _rows() -> dict[str, Summary]:
 @cache
 def measured() -> dict[str, Step]:
     """What was measured of each technique, by name; the bytes are those of the file."""
-    times, rows = read_latency(), _rows()
-    return {
-        t.name: Step(t, round(rows[t.name].bytes), rows[t.name].accuracy, times.get(t.lesson, {}).get(t.method))
-        for t in TECHNIQUES
-    }
+    times, rows, found = read_latency(), _rows(), {}
+    for t in TECHNIQUES:
+        row, of_lesson = rows[t.name], times.get(t.lesson.partition("-")[0], {})  # "06-tiny" is of lesson 06
+        found[t.name] = Step(t, round(row.bytes), row.accuracy, of_lesson.get(t.method))
+    return found
 
 
 @cache
@@ -187,7 +188,7 @@ def recommend(*, device: str, budget: int, data: str, training: bool, max_loss: 
     check_count("budget", budget)
     if not isinstance(training, bool):
         raise ValueError(f"training: expected True or False, got {training!r}")
-    if not isinstance(max_loss, (int, float)) or isinstance(max_loss, bool) or not 0 <= max_loss <= 1:
+    if not isinstance(max_loss, Real) or isinstance(max_loss, bool) or not 0 <= max_loss <= 1:
         raise ValueError(f"max_loss: expected a share from 0 to 1, got {max_loss!r}")
     needs = dict(budget=budget, data=data, training=training, max_loss=max_loss)
     on_device = measured_on(device)
@@ -222,16 +223,16 @@ def _fails(step: Step, *, budget: int, data: str, training: bool, max_loss: floa
 
 
 def _instead(on_device: dict[str, Step], needs: dict) -> tuple[str, ...]:
-    """The single changes that would let something fit; if no single one does, that is said."""
+    """The single changes that would let something fit; a large enough budget always does."""
     reference, found = measured()[TECHNIQUES[0].name].accuracy, []
 
     def fits(**change) -> list[Step]:
         return [step for step in on_device.values() if not _fails(step, **(needs | change))]
 
-    if larger := fits(budget=10**12):
-        size = min(step.bytes for step in larger)  # of those about as small, the one of the least work
-        least = next(step for step in larger if (1 - WORTH_BYTES) * step.bytes <= size)
-        found.append(f"a budget of {least.bytes:,} bytes ({least.technique.name})")
+    larger = fits(budget=10**12)  # float32 at least: it loses nothing and needs nothing
+    size = min(step.bytes for step in larger)  # of those about as small, the one of the least work
+    least = next(step for step in larger if (1 - WORTH_BYTES) * step.bytes <= size)
+    found.append(f"a budget of {least.bytes:,} bytes ({least.technique.name})")
     if worse := fits(max_loss=1.0):
         best = max(worse, key=lambda step: step.accuracy)
         found.append(f"a loss of {100 * (reference - best.accuracy):.2f} points ({best.technique.name})")
@@ -241,9 +242,7 @@ def _instead(on_device: dict[str, Step], needs: dict) -> tuple[str, ...]:
         if able := fits(data=more):
             found.append(f"{NAMED[more]} ({able[0].technique.name})")
             break
-    if not found and (both := fits(data=LABELS, training=True)):
-        found.append(f"a labelled training set and time to train ({both[0].technique.name})")
-    return tuple(found) or ("more than one thing: the budget or the loss, and data or training",)
+    return tuple(found)
 
 
 def _check(name: str, value: str, among: tuple[str, ...]) -> None:

@@ -94,7 +94,7 @@ def gptq(w: np.ndarray, h: np.ndarray, qparams: QParams, damping: float = 0.01) 
     """
     w = _matrix("w", w).astype(np.float64)
     h = check_hessian(h, len(w))
-    if not damping >= 0:  # NaN, too
+    if not isinstance(damping, int | float | np.number) or not 0 <= damping < np.inf:  # NaN, too
         raise ValueError(f"damping: expected a number from 0 on, got {damping!r}")
     try:
         u = np.linalg.cholesky(np.linalg.inv(h + damping * np.mean(np.diag(h)) * np.eye(len(h)))).T

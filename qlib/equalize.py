@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qlib.arguments import as_float32, refuse_unmeasurable
+from qlib.arguments import as_float32, check_count, is_integer, refuse_unmeasurable
 
 Arrays = Sequence[np.ndarray]
 
@@ -96,7 +96,7 @@ def rescale(weights: Arrays, layer: int, scales: np.ndarray) -> list[np.ndarray]
     scales : shape (outputs of the layer,), positive
     """
     weights, scales = [as_float32(f"weights[{i}]", w) for i, w in enumerate(weights)], as_float32("scales", scales)
-    if not 0 <= layer < len(weights) // 2 - 1:
+    if not is_integer(layer) or not 0 <= layer < len(weights) // 2 - 1:
         raise ValueError(f"layer: expected from 0 to {len(weights) // 2 - 2}, with a layer behind it, got {layer!r}")
     i, outputs = 2 * layer, weights[2 * layer].shape[-1]
     if scales.shape != (outputs,) or not (np.isfinite(scales) & (scales > 0)).all():
@@ -111,6 +111,7 @@ def equalize(weights: Arrays, rounds: int = 20) -> list[np.ndarray]:
 
     The layers must follow each other with nothing but ReLU, max pooling and flattening between them.
     """
+    check_count("rounds", rounds)
     weights = list(weights)
     for _ in range(rounds):
         for layer in range(len(weights) // 2 - 1):
@@ -121,6 +122,7 @@ def equalize(weights: Arrays, rounds: int = 20) -> list[np.ndarray]:
 
 def _by_channel(kernel: np.ndarray, channels: int) -> np.ndarray:
     """A kernel as (places, pixels, channels, outputs)."""
+    check_count("channels", channels)
     inputs, outputs = kernel.shape[-2:]
     if inputs % channels:
         raise ValueError(f"channels: expected a divisor of the {inputs} inputs, got {channels}")

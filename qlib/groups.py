@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from qlib.affine import QParams, choose_qparams, dequantize, quantize
-from qlib.arguments import as_float32, check_axis, check_count, refuse_unmeasurable
+from qlib.arguments import as_float32, check_count, check_one_axis, refuse_unmeasurable
 
 SCALE_BITS = 16  # of a float16
 
@@ -30,7 +30,7 @@ def cut(w: np.ndarray, size: int, axis: int = 0) -> np.ndarray:
     w = as_float32("w", w)
     refuse_unmeasurable("w", w)
     check_count("size", size)
-    check_axis(axis, w.ndim)
+    check_one_axis(axis, w.ndim)
     rows = np.moveaxis(w, axis, -1)
     rows = np.pad(rows, [(0, 0)] * (w.ndim - 1) + [(0, -rows.shape[-1] % size)])
     return rows.reshape(-1, size)
@@ -42,7 +42,7 @@ def join(groups: np.ndarray, shape: tuple[int, ...], axis: int = 0) -> np.ndarra
     >>> join(np.array([[1, 2], [3, 4], [5, 0]]), (5,)).tolist()
     [1, 2, 3, 4, 5]
     """
-    check_axis(axis, len(shape))
+    check_one_axis(axis, len(shape))
     others = [n for k, n in enumerate(shape) if k != axis % len(shape)]
     rows = groups.reshape(*others, -1)[..., : shape[axis]]
     return np.moveaxis(rows, -1, axis)
@@ -77,7 +77,8 @@ def quantize_groups(
     ----------
     w : array of floats, any shape
     size : weights per group; the whole length of the axis gives per-channel
-    num_bits, symmetric : as in `choose_qparams`
+    num_bits, symmetric : as in `choose_qparams`. A float16 scale has 11 significant bits: with codes of more than 8
+        bits the largest weight may be clipped by more than a step
     axis : along which the groups lie, the axis of the inputs
 
     Returns
@@ -125,7 +126,7 @@ def bits_per_weight(
     >>> bits_per_weight((1600, 128), 64), bits_per_weight((1600, 128), 32, group_bits=8)
     (4.25, 4.25)
     """
-    check_axis(axis, len(shape))
+    check_one_axis(axis, len(shape))
     check_count("size", size)
     length = shape[axis]
     if length < 1:

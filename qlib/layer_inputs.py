@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from qlib.arguments import as_float32, check_count
-from qlib.mixed import MixedWeights, conv_relu_pool
+from qlib.mixed import MixedWeights, checked_images, conv_relu_pool
 
 Arrays = Sequence[np.ndarray]
 
@@ -56,13 +56,13 @@ def layer_inputs(weights: Arrays, images: np.ndarray, patches_of: int = 100) -> 
     list of four float32 matrices, (rows, inputs of the layer)
     """
     check_count("patches_of", patches_of)
-    outputs = _outputs(MixedWeights(weights), as_float32("images", images))
+    outputs = _outputs(MixedWeights(weights), images)
     return [patches(outputs[0][:patches_of]), patches(outputs[1][:patches_of]), *outputs[2:4]]
 
 
 def logits(weights: Arrays, images: np.ndarray) -> np.ndarray:
     """What the network gives before its softmax: float32, (n, classes)."""
-    return _outputs(MixedWeights(weights), as_float32("images", images))[4]
+    return _outputs(MixedWeights(weights), images)[4]
 
 
 def with_kernels(weights: Arrays, matrices: Arrays) -> list[np.ndarray]:
@@ -76,7 +76,8 @@ def with_kernels(weights: Arrays, matrices: Arrays) -> list[np.ndarray]:
 
 def _outputs(network: MixedWeights, images: np.ndarray) -> list[np.ndarray]:
     """The images, then what each layer gives."""
-    outputs = [images]
+    checked_images(network, images)
+    outputs = [as_float32("images", images)]
     for layer, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
         x = outputs[-1]
         if layer == 2:

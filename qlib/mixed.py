@@ -159,7 +159,7 @@ class MixedPrecision:
 
     def __init__(self, weights: MixedWeights | Sequence[np.ndarray], images: np.ndarray, labels: np.ndarray) -> None:
         self.weights = weights if isinstance(weights, MixedWeights) else MixedWeights(weights)
-        self.images = _checked_images(self.weights, images)
+        self.images = checked_images(self.weights, images)
         self.labels = _checked_labels(labels, len(self.images), self.weights.biases[3].size)
         self._outputs: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
         self._scores: dict[tuple[int, ...], tuple[float, float]] = {}
@@ -246,7 +246,7 @@ def _check_shapes(kernels: list[np.ndarray], biases: list[np.ndarray]) -> None:
             raise ValueError(f"weights[{2 * i + 1}]: expected biases of shape ({outputs[i]},), got {bias.shape}")
 
 
-def _checked_images(weights: MixedWeights, images: np.ndarray) -> np.ndarray:
+def checked_images(weights: MixedWeights, images: np.ndarray) -> np.ndarray:
     """The images, less the last rows and columns where no pooling window reaches them."""
     images = as_float32("images", images)
     refuse_unmeasurable("images", images)

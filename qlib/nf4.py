@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from qlib.arguments import as_float32, check_count
+from qlib.arguments import as_float32, is_integer
 from qlib.clusters import assign
 from qlib.groups import cut, float16_scales, join
 
@@ -37,9 +37,8 @@ def normal_float(num_bits: int = 4) -> np.ndarray:
     >>> normal_float()[[0, 1, 7, 8, 15]].round(4).tolist()
     [-1.0, -0.6962000131607056, 0.0, 0.07959999889135361, 1.0]
     """
-    check_count("num_bits", num_bits, 8)
-    if num_bits < 2:
-        raise ValueError(f"num_bits: expected an integer from 2 to 8, got {num_bits}")
+    if not is_integer(num_bits) or not 2 <= num_bits <= 8:
+        raise ValueError(f"num_bits: expected an integer from 2 to 8, got {num_bits!r}")
     half, codes = 2 ** (num_bits - 1), 2 ** (num_bits + 1)
     delta = (1 / codes + 1 / (codes - 2)) / 2
     quantile = NormalDist().inv_cdf
@@ -80,6 +79,8 @@ def quantize_levels(
     levels = as_float32("levels", levels)
     if levels.size > 256:
         raise ValueError(f"levels: expected at most 256, got {levels.size}")
+    if levels.ndim != 1 or not levels.size or not (np.diff(levels) > 0).all():
+        raise ValueError(f"levels: expected one axis, rising, got {levels}")
     blocks = cut(w, size, axis)
     scales = float16_scales(np.abs(blocks).max(axis=1))
     return assign(blocks / scales[:, None], levels).astype(np.uint8), scales

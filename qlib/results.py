@@ -1,4 +1,4 @@
-"""What lessons 06a to 06d found: a row for each trained network, in `data/results/LESSON.json`, and what may be noise.
+"""What lessons 04 to 06d found: a row for each trained network, in `data/results/LESSON.json`, and what may be noise.
 
 A script in `data/` trains and writes the rows; the lessons read them, and lesson 06 puts them into one table.
 """

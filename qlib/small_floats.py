@@ -130,7 +130,7 @@ def fake_quantize_float(x: np.ndarray, name: str, *, axis: int | None = None) ->
     check_axis(axis, x.ndim)
     others = None if axis is None else tuple(k for k in range(x.ndim) if k != axis % x.ndim)
     scale = (np.abs(x).max(axis=others, keepdims=True, initial=0) / small_float(name).largest).astype(np.float32)
-    scale[scale == 0] = 1
+    scale = np.where(scale == 0, np.float32(1), scale)
     return round_to(x / scale, name) * scale
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from qlib.affine import choose_qparams, fake_quantize, qrange
-from qlib.arguments import as_float32, check_axis, is_integer, refuse_unmeasurable
+from qlib.arguments import as_float32, check_one_axis, is_integer, refuse_unmeasurable
 from qlib.transformer import plain
 
 Arrays = Mapping[str, np.ndarray]
@@ -35,7 +35,7 @@ def channel_max(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """
     x = as_float32("x", x)
     refuse_unmeasurable("x", x)
-    check_axis(axis, x.ndim)
+    check_one_axis(axis, x.ndim)
     return np.abs(np.moveaxis(x, axis, -1)).reshape(-1, x.shape[axis]).max(axis=0)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipywidgets as ipw
 import numpy as np
 
-from qlib.arguments import as_float32
+from qlib.arguments import as_float32, refuse_unmeasurable
 from qlib.explorer import WIDE, Numbers, Panel
 from qlib.smooth import channel_max, layer_error, smooth, smoothing_scales
 
 SAMPLED = np.linspace(0, 1, 21)  # where the curve is computed
+BITS = 3, 9  # both sliders, the last not among them
 TOKENS = 600  # rows that are measured, at most: a picture a second is too slow for a slider
 
 
@@ -31,7 +32,7 @@ class SmoothExplorer(Panel):
     Raises
     ------
     ValueError
-        If x, w and x_max do not fit together.
+        If x, w and x_max do not fit together, x is empty or not finite, or a slider cannot start there.
     """
 
     title = "SmoothQuant"
@@ -49,11 +50,17 @@ class SmoothExplorer(Panel):
         weight_bits: int = 8,
     ) -> None:
         x, self.w, self.x_max = as_float32("x", x), as_float32("w", w), as_float32("x_max", x_max)
+        refuse_unmeasurable("x", x)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha: expected 0 to 1, got {alpha!r}")
+        for name, bits in (("x_bits", x_bits), ("weight_bits", weight_bits)):
+            if bits not in range(*BITS):
+                raise ValueError(f"{name}: expected {BITS[0]} to {BITS[1] - 1}, got {bits!r}")
         self.x = x[:: -(-len(x) // TOKENS)]  # from all reactions
         self.w_max = channel_max(self.w, axis=0)
         self.order = np.argsort(self.x_max, kind="stable")
         smooth(self.x, self.w, smoothing_scales(self.x_max, self.w_max))  # refuses what does not fit
-        ends = dict(min=3, max=8, style=WIDE)
+        ends = dict(min=BITS[0], max=BITS[1] - 1, style=WIDE)
         super().__init__(
             alpha=ipw.FloatSlider(alpha, min=0, max=1, step=0.05, description="α", style=WIDE),
             x_bits=ipw.IntSlider(x_bits, description="bits of activations", **ends),

@@ -112,7 +112,7 @@ class Transformer:
         return "".join(self.vocabulary[token] for token in tokens)
 
     def mask(self, tokens: np.ndarray, seed: int, share: float = MASKED) -> tuple[np.ndarray, np.ndarray]:
-        """A copy with `share` of the tokens replaced by [MASK] (at least one; not the ends), and where they stood."""
+        """A copy with `share` of the tokens between the ends (one at least) replaced by [MASK], and their places."""
         count = max(1, round(share * (len(tokens) - 2)))
         places = np.sort(1 + np.random.default_rng(seed).permutation(len(tokens) - 2)[:count])
         masked = tokens.copy()

@@ -29,7 +29,8 @@ FILES = {
 }
 # A file that imports one of these, itself or through qlib, compares with it.
 ENGINES = r"(ai_edge_litert|keras|ml_dtypes|onnx\w*|scipy|tensorflow\w*|tf_keras|torch\w*)"
-IMPORTS = rf"^\s*(import|from) {ENGINES}|import_(tensorflow|torch|tfmot)|onnx_cnn|deploy\.(run|trace)"
+IMPORTS = rf"^\s*(import|from) {ENGINES}|importorskip\(.{ENGINES}|load_cnn|"
+IMPORTS += r"import_(tensorflow|torch|tfmot)|onnx_cnn|deploy\.(run|trace)"
 
 
 def kind(item: pytest.Item) -> str:

@@ -230,3 +230,11 @@ def test_on_paper_the_answers_are_open(page):
     page.emulate_media(media="print")
     assert answer.evaluate("element => element.checkVisibility({contentVisibilityAuto: true})")
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_a_folder_that_is_no_book_is_left_alone(tmp_path):
+    """Whatever was built before is replaced; anything else that stands there is not."""
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    run = subprocess.run([sys.executable, BOOK / "build.py", tmp_path], capture_output=True, text=True)
+    assert run.returncode == 1 and f"folder: expected an empty one, or a book, got {tmp_path}" in run.stderr
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "mine"

@@ -148,7 +148,12 @@ def test_inputs_are_not_written_to_and_the_result_is_on_the_grid():
         (lambda: as_matrix([1.0]), "kernel: expected at least two axes"),
         (lambda: patches(np.zeros((1, 2, 3, 1))), "x: expected the shape"),
         (lambda: with_kernels(WEIGHTS, WEIGHTS[:2]), "matrices: expected 4"),
+        (lambda: gptq([[1.0]], [[1.0]], GRID, damping="x"), "damping: expected"),
+        (lambda: gptq([[1.0]], [[1.0]], GRID, damping=np.inf), "damping: expected"),
         (lambda: layer_inputs(WEIGHTS, IMAGES, 0), "patches_of: expected"),
+        (lambda: logits(WEIGHTS, IMAGES[..., 0]), "images: expected the shape"),
+        (lambda: logits(WEIGHTS, np.repeat(IMAGES, 3, axis=3)), "images: expected the shape"),
+        (lambda: layer_inputs(WEIGHTS, np.repeat(IMAGES, 2, axis=1)), "images: expected a size"),
     ],
 )
 def test_bad_input(call, message):

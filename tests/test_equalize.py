@@ -108,7 +108,10 @@ def test_inputs_are_not_written_to():
         (lambda: ranges_in([[1.0], [2], [3]], 2), "channels: expected a divisor"),
         (lambda: equalizing_scales([1.0], [1.0, 2]), "r2: expected the shape"),
         (lambda: equalizing_scales([-1.0], [1.0]), "expected finite ranges"),
+        (lambda: ranges_in([[1.0], [2]], 0), "channels: expected an integer from 1 on, got 0"),
         (lambda: rescale(WEIGHTS, 3, [1.0]), "layer: expected from 0 to 2"),
+        (lambda: rescale(WEIGHTS, 0.0, [1.0]), "layer: expected from 0 to 2"),
+        (lambda: equalize.equalize(WEIGHTS, -1), "rounds: expected an integer from 1 on, got -1"),
         (lambda: rescale(WEIGHTS, 0, [1.0, 0, 1]), "scales: expected 3 positive"),
     ],
 )

@@ -11,7 +11,7 @@ from qlib import choose_qparams, fake_quantize, groups, max_abs_error
 WEIGHTS = arrays(
     np.float32,
     array_shapes(min_dims=1, max_dims=3, max_side=7),
-    elements=st.floats(-100, 100, width=32).filter(lambda w: w == 0 or abs(w) > 1e-3),
+    elements=st.floats(-100, 100, width=32).filter(lambda w: w == 0 or abs(w) > 0.02),
 )
 
 
@@ -52,13 +52,13 @@ def test_joined_groups_are_the_array(w, size, data):
 @settings(max_examples=50)
 @given(WEIGHTS, st.integers(1, 9), st.integers(2, 8), st.booleans())
 def test_no_weight_is_off_by_more_than_half_a_step(w, size, num_bits, symmetric):
-    """But for what a scale in float16 and a zero point that is nudged may cost: a step in all."""
+    """But for a zero point that is nudged, half a step, and a scale in float16, 2⁻¹¹ of up to 2ᵇ steps."""
     w_hat = groups.fake_quantize_groups(w, size, num_bits=num_bits, symmetric=symmetric)
     _, qparams = groups.quantize_groups(w, size, num_bits=num_bits, symmetric=symmetric)
     steps = np.broadcast_to(qparams.scale[:, None], (qparams.scale.size, size))
     steps = groups.join(steps, w.shape)
     assert w_hat.shape == w.shape and w_hat.dtype == np.float32
-    assert (np.abs(w - w_hat) <= (0.51 + 2 ** (num_bits - 11) if symmetric else 1.02) * steps).all()
+    assert (np.abs(w - w_hat) <= ((0.51 if symmetric else 1.01) + 2 ** (num_bits - 11)) * steps).all()
     assert np.array_equal(qparams.scale, qparams.scale.astype(np.float16))
 
 
@@ -113,6 +113,8 @@ def test_scales_in_float16():
         (lambda: groups.cut([1.0], 0), "size: expected an integer from 1 on, got 0"),
         (lambda: groups.cut([1.0], 2.0), "size: expected an integer from 1 on, got 2.0"),
         (lambda: groups.cut([1.0], 2, axis=1), "axis: expected one of the 1 axes of the array, got 1"),
+        (lambda: groups.cut([1.0], 2, axis=None), "axis: expected an integer, got None"),
+        (lambda: groups.bits_per_weight((4, 4), 2, axis=None), "axis: expected an integer, got None"),
         (lambda: groups.cut([1.0, np.nan], 2), "w: expected no NaN, got 1 of 2 values"),
         (lambda: groups.cut([1.0, np.inf], 2), "w: expected finite values, got 1 infinite of 2"),
         (lambda: groups.cut([], 2), "w: expected at least one value, got none"),

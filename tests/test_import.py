@@ -97,7 +97,7 @@ LESSON = EXERCISES | {
         *("groups", "mx", "nf4", "small_floats", "smooth"),
     )
 }
-# file: (what of qlib it may import, what else at its top, what else inside its functions); the table of DESIGN.md
+# file: (what of qlib it may import, what else at its top, what else inside its functions)
 FLOORS = {
     "arguments": (set(), {"numpy"}, set()),
     "qparams": ({ARGUMENTS}, {"numpy"}, set()),
@@ -280,7 +280,7 @@ def lesson_of(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(QLIB).as_posix())
 def test_a_file_imports_only_what_stands_below_it(path):
     floor = floor_of(path)
-    assert floor in FLOORS, f"{path.name} has no floor: give it one in DESIGN.md and here"
+    assert floor in FLOORS, f"{path.name} has no floor: give it one here"
     own, at_the_top, in_functions = FLOORS[floor]
     if floor == "exercises.lesson":  # the files of one lesson may import each other
         own = (

@@ -86,9 +86,9 @@ def test_lloyds_levels_have_less_error_than_their_start():
     "call, says",
     [
         (lambda: nf4.normal_float(1), "num_bits: expected an integer from 2 to 8, got 1"),
-        (lambda: nf4.normal_float(9), "num_bits: expected an integer from 1 to 8, got 9"),
+        (lambda: nf4.normal_float(9), "num_bits: expected an integer from 2 to 8, got 9"),
         (lambda: nf4.quantize_levels([1.0], np.linspace(-1, 1, 300)), "levels: expected at most 256, got 300"),
-        (lambda: nf4.quantize_levels([1.0], [1, 0]), "centroids: expected values in rising order, got [1. 0.]"),
+        (lambda: nf4.quantize_levels([1.0], [1, 0]), "levels: expected one axis, rising, got [1. 0.]"),
         (lambda: nf4.quantize_levels([np.nan], [0, 1]), "w: expected no NaN, got 1 of 1 values"),
     ],
 )

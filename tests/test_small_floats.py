@@ -111,3 +111,7 @@ def test_refusals(call, says):
     with pytest.raises(ValueError) as error:
         call()
     assert str(error.value) == says
+
+
+def test_one_number_is_an_array_without_axes():
+    assert small_floats.fake_quantize_float(3.0, "E2M1") == 3 and small_floats.fake_quantize_float(0.0, "E2M1") == 0

@@ -188,6 +188,7 @@ def test_refusals():
         (lambda: channel_max([[np.nan]]), "x: expected no NaN"),
         (lambda: channel_max([[np.inf]]), "x: expected finite"),
         (lambda: channel_max([1.0, 2.0], axis=1), "axis: expected"),
+        (lambda: channel_max([1.0, 2.0], axis=None), "axis: expected an integer, got None"),
         (lambda: smoothing_scales(top, top, 1.5), "alpha: expected a number from 0 to 1, got 1.5"),
         (lambda: smoothing_scales(top, top, True), "alpha: expected"),
         (lambda: smoothing_scales(-top, top), "x_max: expected a finite maximum"),
@@ -244,6 +245,11 @@ def test_explorer_refuses():
         SmoothExplorer(x[:, :5], w[:4], channel_max(x[:, :4]))
     with pytest.raises(ValueError, match="w_max: expected the shape"):
         SmoothExplorer(x, w, np.ones(3))
+    for start, said in ((dict(alpha=2), "alpha: expected 0 to 1"), (dict(x_bits=20), "x_bits: expected 3 to 8")):
+        with pytest.raises(ValueError, match=said):
+            SmoothExplorer(x, w, channel_max(x), **start)
+    with pytest.raises(ValueError, match="x: expected at least one"):
+        SmoothExplorer(x[:0], w, channel_max(x))
 
 
 # ------------------------------------------------------------------ the truths of the predictions

@@ -15,11 +15,12 @@ IGNORED = ("coo", "tread", "runing")
 
 
 def pages():
-    return sorted(path for folder in (ROOT, ROOT / "notebooks", ROOT / "data") for path in folder.glob("*.md"))
+    folders = (ROOT, ROOT / "notebooks", ROOT / "data", ROOT / "book")
+    return sorted(path for folder in folders for path in folder.glob("*.md"))
 
 
 def sources():
-    return sorted(path for folder in ("qlib", "tests", "data") for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for folder in ("qlib", "tests", "data", "book") for path in (ROOT / folder).rglob("*.py"))
 
 
 def misspelt(paths):

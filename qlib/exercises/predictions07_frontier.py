@@ -35,8 +35,8 @@ PREDICTIONS: dict[str, Prediction] = {
         "bytes?",
         options=("more than 20 %", "about 10 %", "less than 5 %"),
         truth=_frontier,
-        most="Each method came from a lesson that had a reason for it, so one expects a place for each. But to lie on "
-        "the frontier a method must win against all others at once.",
+        most="Each method came from a lesson that had a reason for it, so one expects a place for each. But a method "
+        "lies on the frontier only if not a single one of all the others dominates it.",
     ),
     "7.noise": Prediction(
         question="Walk along the frontier from the smallest file on, and keep a file only if it is better than the "

@@ -54,7 +54,7 @@ PREDICTIONS: dict[str, Prediction] = {
         "as in float?",
         options=("0", "0.5", "1 or nearly", "none is better than no smoothing"),
         truth=_alpha,
-        most="The paper takes 0.5 for most of its networks, with 8 bits on both sides. Here the weights have more bits "
-        "than the activations, and a scale for each output, so they can take more of the burden.",
+        most="The paper takes 0.5 for most of its networks, with 8 bits on both sides. Here the weights have 8 bits, "
+        "and a scale for each output, so they can take all of the burden.",
     ),
 }
